@@ -1,0 +1,222 @@
+//! The contract between a dialect and everybody else.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use http::Method;
+use serde_json::Value;
+
+use crate::{
+    command::{Access, Command, Field, Outcome},
+    error::{Error, Problem, Result},
+    message::{Call, Reply, Request, Response},
+    note::{Document, Note},
+    routes::Template,
+    user::{Role, Scope, Text, UserId},
+};
+
+/// How one vendor's API speaks, as a server would and as a client would.
+///
+/// An adapter is a set of pure functions from values to values: no clock, no sockets, no environment, no randomness.
+/// For any input it never panics; what it writes is valid against its own schemas; what it cannot carry, it notes.
+/// The law suite of this crate (feature `laws`) tests these promises on any adapter.
+///
+/// Everything that crosses this border is bytes and plain data, so that an adapter can live behind a sandbox.
+pub trait Adapter: fmt::Debug + Send + Sync {
+    /// What the dialect is like, as data.
+    fn dialect(&self) -> &Dialect;
+
+    /// The same adapter with the operator's choices.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the choices; the pointers lead into the configuration.
+    fn configured(&self, mapping: &Mapping) -> Result<Box<dyn Adapter>, Vec<Problem>>;
+
+    /// A user's id, from the way in which configuration writes it.
+    ///
+    /// # Errors
+    ///
+    /// What was expected instead.
+    fn user_id(&self, id: &Value) -> Result<UserId, Cow<'static, str>>;
+
+    /// A scope, from the way in which configuration writes its id.
+    ///
+    /// # Errors
+    ///
+    /// What was expected instead.
+    fn scope(&self, id: &Value) -> Result<Scope, Cow<'static, str>>;
+
+    /// Where a field stands in the dialect's documents, as a JSON Pointer.
+    fn pointer(&self, field: &Field, document: Document) -> String;
+
+    /// As a server: what a request means.
+    ///
+    /// The request is expected to be valid against the dialect's schemas (see
+    /// [`Validator`](crate::Validator)); any other gets an error as well, but a less detailed one.
+    ///
+    /// # Errors
+    ///
+    /// When it means nothing that can be done: malformed, invalid, or without a canonical counterpart.
+    fn read(&self, request: &Request) -> Result<Reading>;
+
+    /// As a server: the answer that tells the client of `operation` what came of it.
+    fn write(&self, operation: &str, outcome: &Outcome) -> Writing;
+
+    /// As a server: the answer that tells the client why there is no other.
+    fn write_error(&self, error: &Error) -> Response;
+
+    /// As a client: what to do next about `command`, after these replies to the calls so far.
+    ///
+    /// The plan holds no state: the same command and replies give the same step, so that a plan can be printed,
+    /// stored, and taken up again by somebody else. See [`Step`] for how it is driven.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be done, or the last reply is a refusal or makes no sense.
+    fn plan(&self, command: &Command, replies: &[Reply]) -> Result<Step>;
+}
+
+/// What a request means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The name of the operation, one of the dialect's.
+    pub operation: Cow<'static, str>,
+    /// What it means.
+    pub command: Command,
+    /// What the command could not take along.
+    pub notes: Vec<Note>,
+}
+
+/// An answer to a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Writing {
+    /// The answer.
+    pub response: Response,
+    /// What it could not show as it was.
+    pub notes: Vec<Note>,
+}
+
+/// What to do next about a command.
+///
+/// The driver sends the first of the calls, adds the reply to those it has, and asks the plan again, until it is done.
+/// Once a plan has named a write, the calls of later steps are the rest of the same list: all writes are known before
+/// the first is sent. The notes are all that the plan has found so far; a driver that rejects losses must look at them
+/// before it sends a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Calls remain; at least one.
+    Send {
+        /// Those that are known to remain, in order.
+        calls: Vec<Call>,
+        /// What the calls cannot carry.
+        notes: Vec<Note>,
+    },
+    /// The command is carried out.
+    Done {
+        /// What came of it.
+        outcome: Outcome,
+        /// What was not carried, there or back.
+        notes: Vec<Note>,
+    },
+}
+
+/// A dialect as data: what it is called, how it is reached, what it can do and carry.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Its name in configuration, such as `ecgrid`.
+    pub name: &'static str,
+    /// What all its paths start with, such as `/v2/`; `/` when there is nothing.
+    pub prefix: &'static str,
+    /// The media type of its documents.
+    pub media_type: &'static str,
+    /// Where a credential may stand in a request; a call to an upstream uses the first.
+    pub credentials: &'static [CredentialStyle],
+    /// Its operations.
+    pub operations: Vec<Operation>,
+    /// The JSON Schema of its error documents.
+    pub error_schema: &'static str,
+    /// What it carries of a user; every other field is lost on the way through it.
+    pub fields: &'static [FieldSupport],
+}
+
+impl Dialect {
+    /// The operation of that name.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// The operation that a method and a path mean, with the parameters of the path.
+    ///
+    /// # Errors
+    ///
+    /// There is no such path, or not with this method.
+    pub fn find<'a>(&'a self, method: &Method, path: &str) -> Result<(&'a Operation, Vec<String>), NoOperation> {
+        let mut allowed = Vec::new();
+        for operation in &self.operations {
+            if let Some(parameters) = operation.path.matches(path) {
+                if operation.method == *method {
+                    return Ok((operation, parameters));
+                }
+                allowed.push(operation.method.clone());
+            }
+        }
+        Err(if allowed.is_empty() { NoOperation::NoSuchPath } else { NoOperation::MethodNotAllowed(allowed) })
+    }
+}
+
+/// Why no operation was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoOperation {
+    /// No operation has this path.
+    NoSuchPath,
+    /// The path has other methods, these.
+    MethodNotAllowed(Vec<Method>),
+}
+
+/// One operation of a dialect.
+#[derive(Debug)]
+pub struct Operation {
+    /// Its name, such as `update-user`.
+    pub name: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// Its path.
+    pub path: Template,
+    /// Whether it may change something.
+    pub access: Access,
+    /// The JSON Schema of its request; `None` when it has no body.
+    pub request_schema: Option<&'static str>,
+    /// The JSON Schema of its answer; `None` when it has no body.
+    pub response_schema: Option<&'static str>,
+}
+
+/// Where a request carries a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialStyle {
+    /// The header, in lower case.
+    pub header: &'static str,
+    /// The scheme before it, such as `Bearer`; `None` when the header holds nothing else.
+    pub scheme: Option<&'static str>,
+}
+
+/// How a dialect carries one field of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldSupport {
+    /// The field's canonical name, as in [`Field::name`].
+    pub field: &'static str,
+    /// How a request sets it; empty when none can.
+    pub set: &'static str,
+    /// Where an answer shows it; empty when none does.
+    pub shown: &'static str,
+    /// What a reader must know besides.
+    pub remark: &'static str,
+}
+
+/// The operator's choices of what a dialect's words mean.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    /// Preferences that the vendor has no documented names for: the dialect's name, and the canonical key.
+    pub preferences: BTreeMap<Text, Text>,
+    /// The most that a word of the dialect's role vocabulary may mean.
+    pub roles: BTreeMap<Text, Role>,
+}

@@ -1,0 +1,375 @@
+//! Why a request was not carried out, and what the caller can make of it.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use crate::{
+    command::Field,
+    note::{Note, Place},
+};
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not carried out.
+///
+/// A face writes it as its own error document with [`Adapter::write_error`](crate::Adapter::write_error).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    effect: Effect,
+    message: Cow<'static, str>,
+    problems: Vec<Problem>,
+    notes: Vec<Note>,
+    parts: Vec<Part>,
+    upstream: Option<Refusal>,
+    retry_after: Option<Duration>,
+    credential: Option<&'static str>,
+    allowed: Option<String>,
+}
+
+/// What kind of failure it was; a caller decides by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The body is not one JSON document.
+    Malformed,
+    /// The request breaks a rule of its own API; the problems name the fields.
+    Invalid,
+    /// The client's credential is missing or wrong.
+    Unauthenticated,
+    /// The client may not do this.
+    Forbidden,
+    /// There is no such object.
+    NotFound,
+    /// There is no such path.
+    NoSuchPath,
+    /// The path is there, but not with this method.
+    MethodNotAllowed,
+    /// An object with the same key exists.
+    Conflict,
+    /// Too many requests.
+    RateLimited,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The body is of a type or an encoding that is not read here.
+    UnsupportedMedia,
+    /// The upstream has no place for what was asked, and the route rejects losses.
+    Unrepresentable,
+    /// The upstream has no counterpart for the operation.
+    Unsupported,
+    /// The upstream could not be reached, or failed.
+    Unavailable,
+    /// The upstream's answer makes no sense.
+    BadReply,
+    /// The upstream, or all of the request, took too long.
+    Timeout,
+    /// The gateway has too much to do.
+    Overloaded,
+    /// Some parts of the request were applied and others were not.
+    Partial,
+    /// A fault of the gateway's own.
+    Internal,
+}
+
+/// What the failure means for the state of the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing was sent that could change anything.
+    NothingSent,
+    /// The upstream refused; what was refused had no effect.
+    Refused,
+    /// Something was sent, and nobody knows what it did.
+    Unknown,
+}
+
+impl Effect {
+    /// The word for it in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NothingSent => "nothing sent",
+            Self::Refused => "upstream refused",
+            Self::Unknown => "outcome unknown",
+        }
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// What was expected there; a phrase, never with a value of the request in it.
+    pub expected: Cow<'static, str>,
+}
+
+impl Problem {
+    /// A problem at `place`.
+    pub fn new(place: impl Into<Place>, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self { place: place.into(), expected: expected.into() }
+    }
+}
+
+/// What became of one call of a plan that failed half way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The fields that the call carried.
+    pub fields: Vec<Field>,
+    /// What became of them.
+    pub state: PartState,
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartState {
+    /// It was applied.
+    Applied,
+    /// The upstream refused it.
+    Refused,
+    /// It was sent, and nobody knows what it did.
+    Unknown,
+    /// It was not sent.
+    NotSent,
+}
+
+impl PartState {
+    /// The words for it in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+            Self::Unknown => "outcome unknown",
+            Self::NotSent => "not sent",
+        }
+    }
+}
+
+/// What the upstream said when it refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its status.
+    pub status: http::StatusCode,
+    /// Its own code, where it has codes.
+    pub code: Option<String>,
+    /// Its own words.
+    pub text: Option<String>,
+}
+
+impl Error {
+    /// An error before anything was sent.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            effect: Effect::NothingSent,
+            message: message.into(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            parts: Vec::new(),
+            upstream: None,
+            retry_after: None,
+            credential: None,
+            allowed: None,
+        }))
+    }
+
+    /// The request breaks rules of its own API.
+    pub fn invalid(problems: Vec<Problem>) -> Self {
+        let mut error = Self::new(ErrorKind::Invalid, "the request is not valid");
+        error.0.problems = problems;
+        error
+    }
+
+    /// The upstream has no place for the fields of these notes.
+    pub fn unrepresentable(notes: Vec<Note>) -> Self {
+        let mut error = Self::new(ErrorKind::Unrepresentable, "the upstream has no place for some of the fields");
+        error.0.notes = notes;
+        error
+    }
+
+    /// The credential in `header` is missing or wrong.
+    pub fn unauthenticated(header: Option<&'static str>, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(ErrorKind::Unauthenticated, message);
+        error.0.credential = header;
+        error
+    }
+
+    /// The upstream refused, in its own words.
+    pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
+        let mut error = Self::new(kind, "the upstream refused the request");
+        error.0.effect = Effect::Refused;
+        error.0.upstream = Some(refusal);
+        error
+    }
+
+    /// A write of several calls failed half way, for the reason `cause`.
+    pub fn partial(parts: Vec<Part>, cause: Self) -> Self {
+        let mut error = Self::new(ErrorKind::Partial, "the request was carried out in part");
+        error.0.effect = cause.0.effect;
+        error.0.upstream = cause.0.upstream;
+        error.0.retry_after = cause.0.retry_after;
+        error.0.parts = parts;
+        if error.0.upstream.is_none() {
+            error.0.message = format!("the request was carried out in part: {}", cause.0.message).into();
+        }
+        error
+    }
+
+    /// The same error with another effect.
+    #[must_use]
+    pub fn with_effect(mut self, effect: Effect) -> Self {
+        self.0.effect = effect;
+        self
+    }
+
+    /// The same error with the time after which a repeat makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.0.retry_after = delay;
+        self
+    }
+
+    /// The same error with the methods that the path knows, as the `Allow` header wants them.
+    #[must_use]
+    pub fn with_allowed(mut self, methods: String) -> Self {
+        self.0.allowed = Some(methods);
+        self
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What it means for the state of the upstream.
+    pub fn effect(&self) -> Effect {
+        self.0.effect
+    }
+
+    /// What happened, in general; the particulars are in the problems, notes and parts.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What is wrong with the request.
+    pub fn problems(&self) -> &[Problem] {
+        &self.0.problems
+    }
+
+    /// What could not be carried.
+    pub fn notes(&self) -> &[Note] {
+        &self.0.notes
+    }
+
+    /// What became of each part of a write that failed half way.
+    pub fn parts(&self) -> &[Part] {
+        &self.0.parts
+    }
+
+    /// What the upstream said.
+    pub fn upstream(&self) -> Option<&Refusal> {
+        self.0.upstream.as_ref()
+    }
+
+    /// When a repeat makes sense.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The request header whose credential was refused; `None` when there was no credential.
+    pub fn credential(&self) -> Option<&'static str> {
+        self.0.credential
+    }
+
+    /// The methods that the path knows, when the request had another.
+    pub fn allowed(&self) -> Option<&str> {
+        self.0.allowed.as_deref()
+    }
+
+    /// Everything there is to tell a client, on one line; `pointer` turns places into the client's own pointers.
+    ///
+    /// ```
+    /// use interlingua_core::{Error, Place, Problem};
+    ///
+    /// let error = Error::invalid(vec![Problem::new(Place::request("/userId"), "required, an integer")]);
+    /// assert_eq!(error.describe(|_| unreachable!()), "the request is not valid: /userId: required, an integer");
+    /// ```
+    pub fn describe(&self, mut pointer: impl FnMut(&Field) -> String) -> String {
+        let inner = &*self.0;
+        let mut place = |place: &Place| match place {
+            Place::Field(_, field) => pointer(field),
+            Place::Pointer(_, pointer) => pointer.to_string(),
+        };
+        let mut details: Vec<String> = Vec::new();
+        details.extend(inner.problems.iter().map(|problem| {
+            let at = place(&problem.place);
+            if at.is_empty() { problem.expected.to_string() } else { format!("{at}: {}", problem.expected) }
+        }));
+        details.extend(inner.notes.iter().map(|note| format!("{}: {}", place(&note.place), note.reason)));
+        details.extend(inner.parts.iter().map(|part| {
+            let fields: Vec<_> = part.fields.iter().map(&mut pointer).collect();
+            format!("{}: {}", part.state.name(), fields.join(", "))
+        }));
+        if let Some(refusal) = &inner.upstream {
+            details.push(refusal.describe());
+        }
+        if inner.effect == Effect::Unknown {
+            details.push("the outcome at the upstream is unknown".to_owned());
+        }
+        if details.is_empty() {
+            inner.message.to_string()
+        } else {
+            format!("{}: {}", inner.message, details.join("; "))
+        }
+    }
+}
+
+impl Refusal {
+    fn describe(&self) -> String {
+        let mut words = format!("the upstream answered {}", self.status.as_u16());
+        for part in [&self.code, &self.text].into_iter().flatten() {
+            words.push_str(", ");
+            words.push_str(part);
+        }
+        words
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("effect", &inner.effect)
+            .field("message", &inner.message)
+            .field("problems", &inner.problems)
+            .field("notes", &inner.notes)
+            .field("parts", &inner.parts)
+            .field("upstream", &inner.upstream.as_ref().map(|refusal| (refusal.status, &refusal.code)))
+            .finish_non_exhaustive()
+    }
+}
+
+/// In canonical field names; an upstream's own words, which may quote a value, are left out.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        for problem in &self.0.problems {
+            write!(f, "; {}: {}", problem.place, problem.expected)?;
+        }
+        for note in &self.0.notes {
+            write!(f, "; {}: {}", note.place, note.reason)?;
+        }
+        for part in &self.0.parts {
+            write!(f, "; {}:", part.state.name())?;
+            for field in &part.fields {
+                write!(f, " {}", field.name())?;
+            }
+        }
+        if let Some(refusal) = &self.0.upstream {
+            write!(f, "; the upstream answered {}", refusal.status.as_u16())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

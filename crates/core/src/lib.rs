@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod adapter;
+mod command;
+mod error;
+pub mod json;
+mod message;
+mod note;
+mod patch;
+mod policy;
+mod routes;
+mod schema;
+mod user;
+mod validate;
+
+pub use adapter::{
+    Adapter, CredentialStyle, Dialect, FieldSupport, Mapping, NoOperation, Operation, Reading, Step, Writing,
+};
+pub use command::{Access, Command, Field, Outcome};
+pub use error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal, Result};
+pub use message::{Call, Reply, Request, Response};
+pub use note::{Document, Note, NoteKind, Place, pointer_token};
+pub use patch::{GrantChange, NamePatch, Patch, Target, UserPatch};
+pub use policy::{LossPolicy, OnLoss};
+pub use routes::Template;
+pub use schema::{Findings, Schema, SchemaError};
+pub use user::{
+    Email, Grant, Known, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NotATime, NotAnEmail, Preferences, Role, Scope,
+    ScopeId, Status, Text, Timestamp, User, UserId, join_name, split_name,
+};
+pub use validate::Validator;
+
+// What an adapter's signatures need, in the versions that they need.
+pub use bytes::Bytes;
+pub use http;

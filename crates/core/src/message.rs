@@ -1,0 +1,133 @@
+//! Requests, responses, calls and replies as plain values: nothing here sends or receives anything.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::{
+    command::{Access, Field},
+    user::Text,
+};
+
+/// A request as a client of a face sent it: what an adapter needs of it.
+#[derive(Clone, PartialEq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path as it came, percent-encoding included, without the query.
+    pub path: Text,
+    /// The body, decompressed; empty when there is none.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A request with a body.
+    pub fn new(method: Method, path: impl Into<Text>, body: impl Into<Bytes>) -> Self {
+        Self { method, path: path.into(), body: body.into() }
+    }
+
+    /// A GET request.
+    pub fn get(path: impl Into<Text>) -> Self {
+        Self::new(Method::GET, path, Bytes::new())
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_message(f.debug_struct("Request").field("method", &self.method).field("path", &self.path), &self.body)
+    }
+}
+
+/// An answer of a face to its client.
+#[derive(Clone, PartialEq)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers beyond the media type, which is the dialect's.
+    pub headers: HeaderMap,
+    /// The body; empty when there is none.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// An answer with a document.
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: body.into() }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_message(f.debug_struct("Response").field("status", &self.status), &self.body)
+    }
+}
+
+/// One request to an upstream, as a value. Base URL, credential and connection are the caller's business.
+#[derive(Clone, PartialEq)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path and query, relative to the upstream's base URL.
+    pub target: String,
+    /// The body, a document of the dialect's media type; empty when there is none.
+    pub body: Bytes,
+    /// Whether it may change something.
+    pub access: Access,
+    /// The fields of the command that it carries.
+    pub fields: Vec<Field>,
+}
+
+impl Call {
+    /// A call that only reads.
+    pub fn read(method: Method, target: impl Into<String>) -> Self {
+        Self { method, target: target.into(), body: Bytes::new(), access: Access::Read, fields: Vec::new() }
+    }
+
+    /// A call that writes these fields.
+    pub fn write(method: Method, target: impl Into<String>, body: impl Into<Bytes>, fields: Vec<Field>) -> Self {
+        Self { method, target: target.into(), body: body.into(), access: Access::Write, fields }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_message(
+            f.debug_struct("Call")
+                .field("method", &self.method)
+                .field("target", &self.target)
+                .field("access", &self.access)
+                .field("fields", &self.fields),
+            &self.body,
+        )
+    }
+}
+
+/// An upstream's answer to a call.
+#[derive(Clone, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// An answer without headers.
+    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: body.into() }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_message(f.debug_struct("Reply").field("status", &self.status), &self.body)
+    }
+}
+
+/// Bodies hold personal data: only their size is shown.
+fn debug_message(message: &mut fmt::DebugStruct<'_, '_>, body: &Bytes) -> fmt::Result {
+    message.field("body_bytes", &body.len()).finish_non_exhaustive()
+}

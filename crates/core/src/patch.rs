@@ -1,0 +1,171 @@
+//! What a request changes: every field kept, set or cleared, and nothing in between.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value;
+
+use crate::user::{Email, Grant, Role, Scope, Text};
+
+/// What becomes of one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It becomes this.
+    Set(T),
+    /// It is removed.
+    Clear,
+}
+
+impl<T> Patch<T> {
+    /// Whether the field stays as it is.
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// The new value, where one is set.
+    pub fn set(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+}
+
+/// `None` keeps.
+impl<T> From<Option<T>> for Patch<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Keep, Self::Set)
+    }
+}
+
+/// A change to a user, made of changes to its fields.
+#[derive(Clone, Default, PartialEq)]
+pub struct UserPatch {
+    /// The e-mail address.
+    pub email: Patch<Email>,
+    /// The name.
+    pub name: NamePatch,
+    /// The roles.
+    pub grants: GrantChange,
+    /// Notifications and custom values, by canonical key.
+    pub preferences: BTreeMap<Text, Patch<Value>>,
+}
+
+impl UserPatch {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.email.is_keep()
+            && self.name.is_empty()
+            && self.grants == GrantChange::Keep
+            && self.preferences.values().all(Patch::is_keep)
+    }
+}
+
+impl fmt::Debug for UserPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserPatch").field("grants", &self.grants).finish_non_exhaustive()
+    }
+}
+
+/// A change to a name: of the whole, or of its halves.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct NamePatch {
+    /// The whole name, where the dialect sets it whole.
+    pub display: Patch<Text>,
+    /// The given name.
+    pub given: Patch<Text>,
+    /// The family name.
+    pub family: Patch<Text>,
+}
+
+impl NamePatch {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.display.is_keep() && self.given.is_keep() && self.family.is_keep()
+    }
+}
+
+impl fmt::Debug for NamePatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamePatch").finish_non_exhaustive()
+    }
+}
+
+/// A change to the roles of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum GrantChange {
+    /// They stay as they are.
+    #[default]
+    Keep,
+    /// They become exactly these.
+    Replace(Vec<Grant>),
+    /// The role in one scope becomes this; the others stay.
+    Upsert(Role, Target),
+    /// The role in one scope is taken away; the others stay.
+    Remove(Target),
+}
+
+/// The scope that a grant change is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Scope(Scope),
+    /// The only one that the user has. Which that is must be read before anything is written.
+    Only {
+        /// How wide it has to be for the role to make sense; `None` when any will do.
+        level: Option<crate::user::Level>,
+    },
+}
+
+impl GrantChange {
+    /// The scope that is changed, where one is.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Upsert(_, target) | Self::Remove(target) => Some(target),
+            Self::Keep | Self::Replace(_) => None,
+        }
+    }
+
+    /// The highest role that the change gives.
+    pub fn highest(&self) -> Option<Role> {
+        match self {
+            Self::Keep | Self::Remove(_) => None,
+            Self::Upsert(role, _) => Some(*role),
+            Self::Replace(grants) => grants.iter().map(|grant| grant.role).max(),
+        }
+    }
+
+    /// The same change with every scope replaced by what `map` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// The first that `map` returns.
+    pub fn map_scopes<E>(self, mut map: impl FnMut(Scope) -> Result<Scope, E>) -> Result<Self, E> {
+        let mut target = |target| match target {
+            Target::Scope(scope) => map(scope).map(Target::Scope),
+            only @ Target::Only { .. } => Ok(only),
+        };
+        Ok(match self {
+            Self::Keep => Self::Keep,
+            Self::Upsert(role, scope) => Self::Upsert(role, target(scope)?),
+            Self::Remove(scope) => Self::Remove(target(scope)?),
+            Self::Replace(grants) => Self::Replace(
+                grants
+                    .into_iter()
+                    .map(|grant| Ok(Grant { scope: map(grant.scope)?, id: None, ..grant }))
+                    .collect::<Result<_, E>>()?,
+            ),
+        })
+    }
+
+    /// The scopes that the change names.
+    pub fn scopes(&self) -> Vec<&Scope> {
+        match self {
+            Self::Upsert(_, Target::Scope(scope)) | Self::Remove(Target::Scope(scope)) => vec![scope],
+            Self::Replace(grants) => grants.iter().map(|grant| &grant.scope).collect(),
+            Self::Keep | Self::Upsert(..) | Self::Remove(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! An adapter's schemas, compiled: what a request must be before anybody reads it, and what an answer must be before
+//! it leaves.
+
+use std::collections::HashMap;
+
+use crate::{
+    adapter::{Dialect, NoOperation, Operation},
+    error::{Error, ErrorKind, Problem, Result},
+    json,
+    message::{Request, Response},
+    note::{Document, Note, Place},
+    schema::{Schema, SchemaError},
+};
+
+/// The compiled schemas of one dialect.
+#[derive(Debug)]
+pub struct Validator {
+    requests: HashMap<&'static str, Schema>,
+    responses: HashMap<&'static str, Schema>,
+    error: Schema,
+}
+
+impl Validator {
+    /// Compiles the schemas of a dialect.
+    ///
+    /// # Errors
+    ///
+    /// A schema that cannot be used.
+    pub fn new(dialect: &Dialect) -> Result<Self, SchemaError> {
+        let compile = |select: fn(&Operation) -> Option<&'static str>| {
+            let schemas = dialect.operations.iter().filter_map(|operation| Some((operation.name, select(operation)?)));
+            schemas.map(|(name, schema)| Ok((name, Schema::compile(schema)?))).collect::<Result<_, SchemaError>>()
+        };
+        Ok(Self {
+            requests: compile(|operation| operation.request_schema)?,
+            responses: compile(|operation| operation.response_schema)?,
+            error: Schema::compile(dialect.error_schema)?,
+        })
+    }
+
+    /// Finds the operation that a request means and checks the body against its schema.
+    ///
+    /// Members that the schema does not know come back as notes: to pass the request on as it came is no loss, to
+    /// translate it is one.
+    ///
+    /// # Errors
+    ///
+    /// No such path or method, no JSON, or every problem that the schema finds, with a pointer each.
+    pub fn request<'a>(&self, dialect: &'a Dialect, request: &Request) -> Result<(&'a Operation, Vec<Note>)> {
+        let (operation, _) = dialect.find(&request.method, &request.path).map_err(no_operation)?;
+        let Some(schema) = self.requests.get(operation.name) else { return Ok((operation, Vec::new())) };
+        let findings = schema.check(Document::Request, &json::parse(&request.body)?);
+        if !findings.problems.is_empty() {
+            return Err(Error::invalid(findings.problems));
+        }
+        let unknown = findings.unknown.into_iter();
+        let notes = unknown.map(|pointer| Note::dropped(Place::request(pointer), "not a known member of this request"));
+        Ok((operation, notes.collect()))
+    }
+
+    /// Checks an answer to a request for `operation`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it. It is our fault and not the client's.
+    pub fn response(&self, operation: &str, response: &Response) -> Result<(), Vec<Problem>> {
+        let schema = if response.status.is_success() { self.responses.get(operation) } else { Some(&self.error) };
+        match schema {
+            Some(schema) => check(schema, response),
+            None if response.body.is_empty() => Ok(()),
+            None => Err(vec![Problem::new(Place::response(""), "expected no body")]),
+        }
+    }
+}
+
+fn check(schema: &Schema, response: &Response) -> Result<(), Vec<Problem>> {
+    let value = json::parse(&response.body)
+        .map_err(|error| vec![Problem::new(Place::response(""), error.message().to_owned())])?;
+    let findings = schema.check(Document::Response, &value);
+    if findings.problems.is_empty() { Ok(()) } else { Err(findings.problems) }
+}
+
+fn no_operation(reason: NoOperation) -> Error {
+    match reason {
+        NoOperation::NoSuchPath => Error::new(ErrorKind::NoSuchPath, "there is no such path"),
+        NoOperation::MethodNotAllowed(allowed) => {
+            let allowed: Vec<_> = allowed.iter().map(http::Method::as_str).collect();
+            Error::new(ErrorKind::MethodNotAllowed, format!("this path knows only {}", allowed.join(", ")))
+                .with_allowed(allowed.join(", "))
+        }
+    }
+}
