@@ -60,7 +60,11 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     fn read(&self, request: &Request) -> Result<Reading>;
 
     /// As a server: the answer that tells the client of `operation` what came of it.
-    fn write(&self, operation: &str, outcome: &Outcome) -> Writing;
+    ///
+    /// # Errors
+    ///
+    /// The operation, or an id in the outcome, is not the dialect's: the caller's fault.
+    fn write(&self, operation: &str, outcome: &Outcome) -> Result<Writing>;
 
     /// As a server: the answer that tells the client why there is no other.
     fn write_error(&self, error: &Error) -> Response;

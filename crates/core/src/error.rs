@@ -193,10 +193,10 @@ impl Error {
         error
     }
 
-    /// The upstream refused, in its own words.
+    /// The upstream refused, in its own words. Where it says that it failed (5xx), nobody knows what it did.
     pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
         let mut error = Self::new(kind, "the upstream refused the request");
-        error.0.effect = Effect::Refused;
+        error.0.effect = if refusal.status.is_server_error() { Effect::Unknown } else { Effect::Refused };
         error.0.upstream = Some(refusal);
         error
     }

@@ -2,10 +2,15 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    user::{Known, Text},
+};
 
 /// Parses one JSON document and refuses members that stand twice, which the next reader might take differently.
 ///
@@ -34,6 +39,78 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 
 fn malformed(error: &serde_json::Error) -> Error {
     Error::new(ErrorKind::Malformed, format!("the body is not a JSON document: {error}"))
+}
+
+/// Reads a typed document from a request.
+///
+/// # Errors
+///
+/// [`ErrorKind::Malformed`] when it is no JSON, [`ErrorKind::Invalid`] when it is of another form. The schema gives
+/// better words; this is for who did not ask it.
+pub fn request<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            Error::new(ErrorKind::Invalid, format!("the request is not of the expected form ({})", position(&error)))
+        } else {
+            malformed(&error)
+        }
+    })
+}
+
+/// Reads a typed document from an upstream's reply.
+///
+/// # Errors
+///
+/// [`ErrorKind::BadReply`], with line and column and without a value of the reply.
+pub fn reply<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::new(
+            ErrorKind::BadReply,
+            format!("the upstream's answer is not of the expected form ({})", position(&error)),
+        )
+    })
+}
+
+/// serde's own words may quote a value; these do not.
+fn position(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+/// Deserializes a member that may be null; with `#[serde(default)]`, one that may be absent, too.
+///
+/// # Errors
+///
+/// The value is of another type.
+pub fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Known<T>, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.map_or(Known::Null, Known::Value))
+}
+
+/// The names of an object's members, for `#[serde(flatten)]`: what a document has beyond the known members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberNames(pub Vec<Text>);
+
+impl<'de> Deserialize<'de> for MemberNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = MemberNames;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<MemberNames, A::Error> {
+        let mut names = Vec::new();
+        while let Some((name, IgnoredAny)) = access.next_entry()? {
+            names.push(name);
+        }
+        Ok(MemberNames(names))
+    }
 }
 
 /// Builds a [`Value`], and refuses what `Value` itself would silently take.

@@ -8,6 +8,7 @@ mod message;
 mod note;
 mod patch;
 mod policy;
+mod roles;
 mod routes;
 mod schema;
 mod user;
@@ -22,6 +23,7 @@ pub use message::{Call, Reply, Request, Response};
 pub use note::{Document, Note, NoteKind, Place, pointer_token};
 pub use patch::{GrantChange, NamePatch, Patch, Target, UserPatch};
 pub use policy::{LossPolicy, OnLoss};
+pub use roles::RoleTable;
 pub use routes::Template;
 pub use schema::{Findings, Schema, SchemaError};
 pub use user::{

@@ -1,0 +1,216 @@
+//! The vendor's vocabularies: AuthLevels, statuses, error codes (vendor pages: "ENUMs", "Errors").
+
+use interlingua_core::{ErrorKind, Level, Role, RoleTable, ScopeId, Status, http::StatusCode};
+
+/// A permission role. One vendor word is two canonical things: a role, and how wide it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthLevel {
+    Root,
+    TechOps,
+    NetOps,
+    NetworkAdmin,
+    NetworkUser,
+    MailboxAdmin,
+    MailboxUser,
+    TpUser,
+    General,
+}
+
+impl AuthLevel {
+    const ALL: [Self; 9] = [
+        Self::Root,
+        Self::TechOps,
+        Self::NetOps,
+        Self::NetworkAdmin,
+        Self::NetworkUser,
+        Self::MailboxAdmin,
+        Self::MailboxUser,
+        Self::TpUser,
+        Self::General,
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Root => "Root",
+            Self::TechOps => "TechOps",
+            Self::NetOps => "NetOps",
+            Self::NetworkAdmin => "NetworkAdmin",
+            Self::NetworkUser => "NetworkUser",
+            Self::MailboxAdmin => "MailboxAdmin",
+            Self::MailboxUser => "MailboxUser",
+            Self::TpUser => "TPUser",
+            Self::General => "General",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.word() == word)
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Root | Self::TechOps | Self::NetOps => Role::System,
+            Self::NetworkAdmin | Self::MailboxAdmin => Role::Administrator,
+            Self::NetworkUser | Self::MailboxUser => Role::Member,
+            Self::TpUser => Role::Restricted,
+            Self::General => Role::None,
+        }
+    }
+
+    /// How wide it holds, where the word tells.
+    pub(crate) fn level(self) -> Option<Level> {
+        match self {
+            Self::NetworkAdmin | Self::NetworkUser => Some(Level::Organisation),
+            Self::MailboxAdmin | Self::MailboxUser => Some(Level::Unit),
+            Self::Root | Self::TechOps | Self::NetOps | Self::TpUser | Self::General => None,
+        }
+    }
+
+    /// The word for a role in a scope, and whether it says less than the role. Never one of the system-wide words.
+    pub(crate) fn for_role(role: Role, level: Level) -> Option<(Self, bool)> {
+        Some(match (role, level) {
+            (Role::None, _) => (Self::General, false),
+            (Role::Restricted, _) => (Self::TpUser, false),
+            (Role::Member, Level::Organisation) => (Self::NetworkUser, false),
+            (Role::Member, Level::Unit) => (Self::MailboxUser, false),
+            (Role::Support, Level::Organisation) => (Self::NetworkUser, true),
+            (Role::Support, Level::Unit) => (Self::MailboxUser, true),
+            (Role::Administrator, Level::Organisation) => (Self::NetworkAdmin, false),
+            (Role::Administrator, Level::Unit) => (Self::MailboxAdmin, false),
+            (Role::System, _) => return None,
+        })
+    }
+}
+
+/// The vendor's vocabulary, with what each word means.
+pub(crate) fn roles() -> RoleTable {
+    RoleTable::new(AuthLevel::ALL.map(|level| (level.word(), level.role())))
+}
+
+/// A network, or a mailbox in it. As an opaque id it is spelled `1` or `1/101`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NetworkMailbox {
+    pub(crate) network: i64,
+    pub(crate) mailbox: Option<i64>,
+}
+
+impl NetworkMailbox {
+    pub(crate) fn id(self) -> ScopeId {
+        ScopeId::new(match self.mailbox {
+            Some(mailbox) => format!("{}/{mailbox}", self.network),
+            None => self.network.to_string(),
+        })
+    }
+
+    pub(crate) fn parse(id: &ScopeId) -> Option<Self> {
+        Some(match id.as_str().split_once('/') {
+            Some((network, mailbox)) => Self { network: network.parse().ok()?, mailbox: Some(mailbox.parse().ok()?) },
+            None => Self { network: id.as_str().parse().ok()?, mailbox: None },
+        })
+    }
+
+    pub(crate) fn level(self) -> Level {
+        if self.mailbox.is_some() { Level::Unit } else { Level::Organisation }
+    }
+}
+
+pub(crate) fn status_from_word(word: &str) -> Option<Status> {
+    Some(match word {
+        "Development" => Status::Development,
+        "Active" => Status::Active,
+        "Preproduction" => Status::Preproduction,
+        "Suspended" => Status::Suspended,
+        "Terminated" => Status::Terminated,
+        _ => return None,
+    })
+}
+
+pub(crate) fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Development => "Development",
+        Status::Active => "Active",
+        Status::Preproduction => "Preproduction",
+        Status::Suspended => "Suspended",
+        Status::Terminated => "Terminated",
+    }
+}
+
+/// How a failure is told to a client: status and `errorCode`.
+///
+/// `NotSupported` and `PartialUpdate` are codes of ours; the vendor has none for either.
+pub(crate) fn error_code(kind: ErrorKind, credential: Option<&str>) -> (StatusCode, &'static str) {
+    match kind {
+        ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unrepresentable => {
+            (StatusCode::BAD_REQUEST, "InvalidParameter")
+        }
+        ErrorKind::Unauthenticated if credential == Some("authorization") => {
+            (StatusCode::UNAUTHORIZED, "InvalidSession")
+        }
+        ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "InvalidAPIKey"),
+        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "AccessDenied"),
+        ErrorKind::NotFound | ErrorKind::NoSuchPath => (StatusCode::NOT_FOUND, "ObjectNotFound"),
+        ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "InvalidParameter"),
+        ErrorKind::Conflict => (StatusCode::BAD_REQUEST, "DuplicateObject"),
+        ErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded"),
+        ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "InvalidParameter"),
+        ErrorKind::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "InvalidParameter"),
+        ErrorKind::Unsupported => (StatusCode::NOT_IMPLEMENTED, "NotSupported"),
+        ErrorKind::Unavailable | ErrorKind::BadReply => (StatusCode::BAD_GATEWAY, "InternalError"),
+        ErrorKind::Timeout => (StatusCode::GATEWAY_TIMEOUT, "InternalError"),
+        ErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "InternalError"),
+        ErrorKind::Partial => (StatusCode::BAD_GATEWAY, "PartialUpdate"),
+        // Internal, and kinds that a later version of core adds.
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+    }
+}
+
+/// What the vendor's refusal means: by its code, and where it has none, by the status.
+pub(crate) fn refusal_kind(code: Option<&str>, status: StatusCode) -> ErrorKind {
+    match (code, status.as_u16()) {
+        // It is the gateway's own credential that was refused; the client's was fine.
+        (Some("InvalidAPIKey" | "InvalidSession"), _) | (_, 401) => ErrorKind::Unavailable,
+        (Some("AccessDenied"), _) => ErrorKind::Forbidden,
+        (Some("ObjectNotFound"), _) => ErrorKind::NotFound,
+        (Some("InvalidParameter"), _) => ErrorKind::Invalid,
+        (Some("DuplicateObject"), _) => ErrorKind::Conflict,
+        (Some("RateLimitExceeded"), _) => ErrorKind::RateLimited,
+        (Some("InternalError"), _) => ErrorKind::Unavailable,
+        (_, 403) => ErrorKind::Forbidden,
+        (_, 404) => ErrorKind::NotFound,
+        (_, 429) => ErrorKind::RateLimited,
+        (_, 400..500) => ErrorKind::Invalid,
+        (_, 500..) => ErrorKind::Unavailable,
+        _ => ErrorKind::BadReply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_mean_roles_and_roles_never_rise() {
+        for level in AuthLevel::ALL {
+            assert_eq!(AuthLevel::from_word(level.word()), Some(level));
+            for width in [Level::Unit, Level::Organisation] {
+                match AuthLevel::for_role(level.role(), width) {
+                    Some((back, _)) => assert!(back.role() <= level.role()),
+                    None => assert_eq!(level.role(), Role::System),
+                }
+            }
+        }
+        assert_eq!(AuthLevel::for_role(Role::Support, Level::Unit), Some((AuthLevel::MailboxUser, true)));
+    }
+
+    #[test]
+    fn scopes_are_spelled_network_slash_mailbox() {
+        for (id, scope) in [
+            ("1", NetworkMailbox { network: 1, mailbox: None }),
+            ("1/101", NetworkMailbox { network: 1, mailbox: Some(101) }),
+        ] {
+            assert_eq!(NetworkMailbox::parse(&ScopeId::new(id)), Some(scope));
+            assert_eq!(scope.id(), ScopeId::new(id));
+        }
+        assert_eq!(NetworkMailbox::parse(&ScopeId::new("my_account")), None);
+    }
+}

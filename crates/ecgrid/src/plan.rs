@@ -1,0 +1,312 @@
+//! The calls that a command needs at this vendor.
+//!
+//! One update can be up to five calls: the user as it is, profile, configuration, role, move. Which of them are needed
+//! follows from the command and from the replies so far, and from nothing else.
+
+use interlingua_core::{
+    Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply,
+    Result, Role, Step, Target, Text, User, UserId, UserPatch, http::Method, split_name,
+};
+use serde_json::Value;
+
+use crate::{
+    Ecgrid,
+    codes::{AuthLevel, NetworkMailbox},
+    read,
+    routes::{Op, SET_NETWORK_MAILBOX},
+    wire::{SetRole, UpdateConfig, UpdateUser},
+};
+
+pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
+    let id = number(command.user())?;
+    match command {
+        Command::GetUser { .. } => Update { ecgrid, id, patch: &UserPatch::default(), notes: Vec::new() }.step(replies),
+        Command::UpdateUser { patch, .. } => Update { ecgrid, id, patch, notes: Vec::new() }.step(replies),
+        _ => Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
+    }
+}
+
+fn number(user: &UserId) -> Result<i64> {
+    user.as_str().parse().map_err(|_| Error::new(ErrorKind::Internal, format!("`{user}` is not an ECGrid user id")))
+}
+
+/// A call with what its reply must be.
+struct Planned {
+    call: Call,
+    shows_user: bool,
+}
+
+struct Update<'a> {
+    ecgrid: &'a Ecgrid,
+    id: i64,
+    patch: &'a UserPatch,
+    notes: Vec<Note>,
+}
+
+impl Update<'_> {
+    fn step(mut self, replies: &[Reply]) -> Result<Step> {
+        let config = self.config();
+        let roles = self.roles()?;
+        let (present, replies) = match replies.split_first() {
+            _ if !self.needs_present() => (None, replies),
+            None => return Ok(Step::Send { calls: vec![self.show().call], notes: self.notes }),
+            Some((first, rest)) => (Some(read::user(self.ecgrid, first)?), rest),
+        };
+        let mut calls: Vec<_> =
+            self.profile(present.as_ref().map(|(user, _)| user)).into_iter().chain(config).collect();
+        calls.extend(self.role_calls(roles, present.as_ref().map(|(user, _)| user))?);
+        if !calls.iter().any(|planned| planned.shows_user) && (present.is_none() || !calls.is_empty()) {
+            calls.push(self.show());
+        }
+        let mut shown = present;
+        for (planned, reply) in calls.iter().zip(replies) {
+            if planned.shows_user {
+                shown = Some(read::user(self.ecgrid, reply)?);
+            } else {
+                read::done(reply)?;
+            }
+        }
+        if replies.len() < calls.len() {
+            let calls = calls.into_iter().skip(replies.len()).map(|planned| planned.call).collect();
+            return Ok(Step::Send { calls, notes: self.notes });
+        }
+        let (mut user, notes) = shown.expect("a plan without a call that shows the user gets one above");
+        user.preferences = self.written_preferences();
+        self.notes.extend(notes);
+        Ok(Step::Done { outcome: Outcome::User(Box::new(user)), notes: self.notes })
+    }
+
+    /// Whether the user as it is decides what is sent.
+    fn needs_present(&self) -> bool {
+        let ambiguous_name = self.patch.name.display.set().is_some_and(|name| clean_halves(name).is_none());
+        ambiguous_name || matches!(self.patch.grants, GrantChange::Replace(_))
+    }
+
+    fn show(&self) -> Planned {
+        let target = Op::GetUser.path().fill(&[&self.id.to_string()]);
+        Planned { call: Call::read(Method::GET, target), shows_user: true }
+    }
+
+    /// E-mail address and name.
+    fn profile(&mut self, present: Option<&User>) -> Option<Planned> {
+        let mut wire = UpdateUser { user_id: self.id, ..UpdateUser::default() };
+        let mut fields = Vec::new();
+        match &self.patch.email {
+            Patch::Keep => {}
+            Patch::Set(email) => {
+                wire.email = Some(email.as_str().into());
+                fields.push(Field::Email);
+            }
+            Patch::Clear => self.notes.push(cannot_clear(Field::Email)),
+        }
+        let name = &self.patch.name;
+        for (patch, member, field) in [
+            (&name.given, &mut wire.first_name, Field::GivenName),
+            (&name.family, &mut wire.last_name, Field::FamilyName),
+        ] {
+            match patch {
+                Patch::Keep => {}
+                Patch::Set(half) => {
+                    *member = Some(half.clone());
+                    fields.push(field);
+                }
+                Patch::Clear => self.notes.push(cannot_clear(field)),
+            }
+        }
+        match &name.display {
+            Patch::Keep => {}
+            Patch::Set(whole) => {
+                let same = present.and_then(|user| user.name.whole()).is_some_and(|present| present == *whole);
+                if !same {
+                    let (given, family) = split_name(whole);
+                    if clean_halves(whole).is_none() {
+                        let reason = "ECGrid has first and last name; the name is split at its first space";
+                        self.notes.push(Note::narrowed(Field::Name, reason));
+                    }
+                    wire.first_name = Some(given.into());
+                    wire.last_name = Some(family.into());
+                    fields.push(Field::Name);
+                }
+            }
+            Patch::Clear => self.notes.push(cannot_clear(Field::Name)),
+        }
+        (!wire.changes_nothing()).then(|| self.write(Op::UpdateUser, &wire, fields, true))
+    }
+
+    /// Notifications and custom values, by the names that the operator gave them.
+    fn config(&mut self) -> Option<Planned> {
+        let mut wire = UpdateConfig { user_id: self.id, fields: std::collections::BTreeMap::new() };
+        let mut fields = Vec::new();
+        for (key, patch) in &self.patch.preferences {
+            let field = Field::Preference(key.clone());
+            match (patch, read::config_field(self.ecgrid, key)) {
+                (Patch::Keep, _) => {}
+                (_, None) => {
+                    let reason = "ECGrid has no known counterpart; name one in [mapping.preferences]";
+                    self.notes.push(Note::dropped(field, reason));
+                }
+                (Patch::Clear, Some(_)) => self.notes.push(cannot_clear(field)),
+                (Patch::Set(value), Some(name)) => {
+                    wire.fields.insert(name.clone(), value.clone());
+                    fields.push(field);
+                }
+            }
+        }
+        (!wire.fields.is_empty()).then(|| self.write(Op::UpdateConfig, &wire, fields, false))
+    }
+
+    /// What was written by [`Self::config`]: the vendor never shows preferences.
+    fn written_preferences(&self) -> Preferences {
+        let written = self.patch.preferences.iter().filter_map(|(key, patch)| {
+            read::config_field(self.ecgrid, key)?;
+            Some((key.clone(), patch.set()?.clone()))
+        });
+        Preferences { entries: written.collect::<std::collections::BTreeMap<Text, Value>>(), complete: false }
+    }
+
+    /// The roles to set, in this vendor's words.
+    fn roles(&mut self) -> Result<Vec<(AuthLevel, Option<NetworkMailbox>)>> {
+        match &self.patch.grants {
+            GrantChange::Keep => Ok(Vec::new()),
+            GrantChange::Upsert(role, target) => Ok(vec![self.role(*role, target)?]),
+            GrantChange::Remove(target) => Ok(vec![self.role(Role::None, target)?]),
+            GrantChange::Replace(grants) => {
+                if grants.len() > 1 {
+                    let reason = format!("ECGrid shows one role in one scope at a time, not {}", grants.len());
+                    self.notes.push(Note::dropped(Field::Grants, reason));
+                }
+                let role = |grant: &Grant| self.role(grant.role, &Target::Scope(grant.scope.clone()));
+                grants.iter().map(role).collect()
+            }
+        }
+    }
+
+    fn role(&mut self, role: Role, target: &Target) -> Result<(AuthLevel, Option<NetworkMailbox>)> {
+        let (scope, level) = match target {
+            Target::Scope(scope) => {
+                let scope = NetworkMailbox::parse(&scope.id).ok_or_else(|| {
+                    Error::new(ErrorKind::Internal, format!("`{}` is not an ECGrid network or mailbox", scope.id))
+                })?;
+                (Some(scope), scope.level())
+            }
+            Target::Only { level } => (None, level.unwrap_or(Level::Unit)),
+        };
+        let (level, narrowed) = AuthLevel::for_role(role, level).ok_or_else(|| {
+            Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation")
+        })?;
+        if narrowed {
+            let reason = format!("ECGrid has no word for `{role}`; it becomes {}", level.word());
+            self.notes.push(Note::narrowed(Field::Role, reason));
+        }
+        Ok((level, scope))
+    }
+
+    /// The calls that give the user these roles.
+    fn role_calls(
+        &self,
+        roles: Vec<(AuthLevel, Option<NetworkMailbox>)>,
+        present: Option<&User>,
+    ) -> Result<Vec<Planned>> {
+        let (GrantChange::Replace(_), Some(user)) = (&self.patch.grants, present) else {
+            return Ok(roles.into_iter().map(|(level, scope)| self.set_role(level, scope)).collect());
+        };
+        let Some([grant]) = user.grants.as_deref() else {
+            return Err(Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has"));
+        };
+        let present = Present::new(user, grant);
+        if present.role <= Role::Restricted && roles.is_empty() {
+            // It shows as no role already.
+            return Ok(Vec::new());
+        }
+        if present.role == Role::System {
+            let nothing = roles.is_empty();
+            let message = "the user has a system-wide role, which a translation must not change";
+            return if nothing { Ok(Vec::new()) } else { Err(Error::new(ErrorKind::Forbidden, message)) };
+        }
+        if roles.is_empty() {
+            return Ok(vec![self.set_role(AuthLevel::General, None)]);
+        }
+        Ok(roles.into_iter().flat_map(|(level, scope)| self.replace_role(&present, level, scope)).collect())
+    }
+
+    /// A role in a scope that may not be the present one. The order never leaves the user with more than either: a
+    /// lower role is set before the move, a higher one after it.
+    fn replace_role(&self, present: &Present, level: AuthLevel, scope: Option<NetworkMailbox>) -> Vec<Planned> {
+        if present.level == Some(level) && scope == present.granted {
+            return Vec::new();
+        }
+        let stays = scope.is_none_or(|wanted| {
+            present.scope.is_some_and(|at| {
+                at.network == wanted.network && (wanted.mailbox.is_none() || at.mailbox == wanted.mailbox)
+            })
+        });
+        if stays {
+            return vec![self.set_role(level, scope)];
+        }
+        let set_network_mailbox = self.set_network_mailbox(scope);
+        match present.level {
+            Some(now) if now == level => vec![set_network_mailbox],
+            Some(now) if (level as u8) < (now as u8) => vec![set_network_mailbox, self.set_role(level, scope)],
+            _ => vec![self.set_role(level, None), set_network_mailbox],
+        }
+    }
+
+    fn set_role(&self, level: AuthLevel, scope: Option<NetworkMailbox>) -> Planned {
+        let wire = self.role_wire(Some(level), scope);
+        self.write(Op::SetRole, &wire, vec![Field::Role], true)
+    }
+
+    fn set_network_mailbox(&self, scope: Option<NetworkMailbox>) -> Planned {
+        let body = to_body(&self.role_wire(None, scope));
+        Planned { call: Call::write(Method::POST, SET_NETWORK_MAILBOX, body, vec![Field::Scope]), shows_user: true }
+    }
+
+    fn role_wire(&self, level: Option<AuthLevel>, scope: Option<NetworkMailbox>) -> SetRole {
+        SetRole {
+            user_id: self.id,
+            auth_level: level.map(|level| level.word().into()),
+            network_id: scope.map(|scope| scope.network),
+            mailbox_id: scope.and_then(|scope| scope.mailbox),
+        }
+    }
+
+    fn write(&self, op: Op, wire: &impl serde::Serialize, fields: Vec<Field>, shows_user: bool) -> Planned {
+        Planned { call: Call::write(op.method(), op.path().to_string(), to_body(wire), fields), shows_user }
+    }
+}
+
+/// The role that a user has.
+struct Present {
+    role: Role,
+    level: Option<AuthLevel>,
+    /// Where the role holds.
+    granted: Option<NetworkMailbox>,
+    /// Where the user is: the mailbox, too, when the role is the network's.
+    scope: Option<NetworkMailbox>,
+}
+
+impl Present {
+    fn new(user: &User, grant: &Grant) -> Self {
+        let granted = NetworkMailbox::parse(&grant.scope.id);
+        let level = granted.and_then(|scope| AuthLevel::for_role(grant.role, scope.level()));
+        Self {
+            role: grant.role,
+            level: level.map(|(level, _)| level),
+            granted,
+            scope: user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id)),
+        }
+    }
+}
+
+fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(wire).expect("texts, numbers and JSON values always serialize")
+}
+
+/// The halves of a name of just two words, which can be split in one way only.
+fn clean_halves(name: &str) -> Option<(&str, &str)> {
+    name.split_once(' ').filter(|(given, family)| !given.is_empty() && !family.is_empty() && !family.contains(' '))
+}
+
+fn cannot_clear(field: Field) -> Note {
+    Note::dropped(field, "ECGrid has no way to clear a field")
+}

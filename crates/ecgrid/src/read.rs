@@ -1,0 +1,172 @@
+//! What a client's request means, and what the vendor's reply means.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use interlingua_core::{
+    Command, Error, ErrorKind, GrantChange, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, NamePatch, Note, Patch, Place, Problem,
+    Reading, Refusal, Reply, Request, Result, Role, Target, Text, User, UserId, UserPatch, http::header::RETRY_AFTER,
+    json, pointer_token,
+};
+
+use crate::{
+    Ecgrid,
+    codes::{self, AuthLevel, NetworkMailbox},
+    routes::Op,
+    wire::{self, Data, SetRole, UpdateConfig, UpdateUser, UserIdInfo, Verdict},
+};
+
+// === As a server ===
+
+pub(crate) fn request(ecgrid: &Ecgrid, request: &Request) -> Result<Reading> {
+    let (operation, parameters) = ecgrid
+        .dialect
+        .find(&request.method, &request.path)
+        .map_err(|_| Error::new(ErrorKind::NoSuchPath, "there is no such path or method"))?;
+    let op = Op::from_name(operation.name).expect("the dialect's operations are made from `Op`");
+    let (command, notes) = match op {
+        Op::GetUser => (Command::GetUser { user: path_id(parameters.first())? }, Vec::new()),
+        Op::UpdateUser => (update_user(json::request(&request.body)?)?, Vec::new()),
+        Op::UpdateConfig => update_config(ecgrid, json::request(&request.body)?)?,
+        Op::SetRole => set_role(ecgrid, &json::request(&request.body)?)?,
+    };
+    Ok(Reading { operation: op.name().into(), command, notes })
+}
+
+fn path_id(parameter: Option<&String>) -> Result<UserId> {
+    parameter
+        .and_then(|id| id.parse().ok())
+        .filter(|id: &i64| (1..=i64::from(i32::MAX)).contains(id))
+        .map(user_id)
+        .ok_or_else(|| Error::invalid(vec![Problem::new(Place::request("/userId"), "expected an integer in the path")]))
+}
+
+fn user_id(id: i64) -> UserId {
+    UserId::new(id.to_string())
+}
+
+fn update_user(wire: UpdateUser) -> Result<Command> {
+    let patch = UserPatch {
+        email: wire.email.map(|address| wire::email(&address)).transpose()?.into(),
+        name: NamePatch { display: Patch::Keep, given: wire.first_name.into(), family: wire.last_name.into() },
+        ..UserPatch::default()
+    };
+    Ok(Command::UpdateUser { user: user_id(wire.user_id), patch })
+}
+
+fn update_config(ecgrid: &Ecgrid, wire: UpdateConfig) -> Result<(Command, Vec<Note>)> {
+    let mut preferences = BTreeMap::new();
+    let mut notes = Vec::new();
+    let mut problems = Vec::new();
+    for (field, value) in wire.fields.into_iter().filter(|(_, value)| !value.is_null()) {
+        let place = Place::request(format!("/{}", pointer_token(&field)));
+        match ecgrid.preferences.get(&field) {
+            None => notes.push(Note::dropped(
+                place,
+                "the vendor does not say what it means; name its counterpart in [mapping.preferences]",
+            )),
+            Some(key) if is_switch(key) && !value.is_boolean() => {
+                problems.push(Problem::new(place, "expected a boolean"));
+            }
+            Some(key) => {
+                preferences.insert(key.clone(), Patch::Set(value));
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    let patch = UserPatch { preferences, ..UserPatch::default() };
+    Ok((Command::UpdateUser { user: user_id(wire.user_id), patch }, notes))
+}
+
+fn is_switch(key: &str) -> bool {
+    matches!(key, NOTIFY_EMAIL | NOTIFY_AUDIO)
+}
+
+fn set_role(ecgrid: &Ecgrid, wire: &SetRole) -> Result<(Command, Vec<Note>)> {
+    let mut notes = Vec::new();
+    let grants = match wire.auth_level.as_deref().and_then(AuthLevel::from_word) {
+        // `NoChange`: the schema lets no other word through.
+        None => GrantChange::Keep,
+        Some(level) => {
+            let target = target(level, wire, &mut notes)?;
+            match ecgrid.roles.role(level.word()).unwrap_or(Role::None) {
+                Role::None => GrantChange::Remove(target),
+                role => GrantChange::Upsert(role, target),
+            }
+        }
+    };
+    let patch = UserPatch { grants, ..UserPatch::default() };
+    Ok((Command::UpdateUser { user: user_id(wire.user_id), patch }, notes))
+}
+
+/// The scope that a role is set in. A role has a width of its own, and the ids must fit it: a mailbox's role must not
+/// end up as a network's.
+fn target(level: AuthLevel, wire: &SetRole, notes: &mut Vec<Note>) -> Result<Target> {
+    let invalid = |pointer: &'static str, expected: String| {
+        Err(Error::invalid(vec![Problem::new(Place::request(pointer), expected)]))
+    };
+    let mailbox = wire.mailbox_id.filter(|&id| id > 0);
+    let network = match (wire.network_id, mailbox) {
+        (None, None) => return Ok(Target::Only { level: level.level() }),
+        (None, Some(_)) => return invalid("/networkId", "required beside mailboxId".into()),
+        (Some(0), _) => return invalid("/networkId", "expected the network's id; 0 leaves it to the vendor".into()),
+        (Some(network), _) => network,
+    };
+    let mailbox = match (level.level(), mailbox) {
+        (Some(Level::Organisation), Some(_)) => {
+            let reason = format!("{} holds for a network with all its mailboxes", level.word());
+            notes.push(Note::dropped(Place::request("/mailboxId"), reason));
+            None
+        }
+        (Some(Level::Unit), None) => {
+            return invalid("/mailboxId", format!("required: {} is a role in a mailbox", level.word()));
+        }
+        (_, mailbox) => mailbox,
+    };
+    Ok(Target::Scope(wire::canonical_scope(NetworkMailbox { network, mailbox })))
+}
+
+// === As a client ===
+
+/// The user that a reply shows.
+pub(crate) fn user(ecgrid: &Ecgrid, reply: &Reply) -> Result<(User, Vec<Note>)> {
+    accepted(reply)?;
+    let envelope: Data<UserIdInfo> = json::reply(&reply.body)?;
+    Ok(envelope.data.into_user(&ecgrid.roles))
+}
+
+/// The `true` of an operation that only succeeds.
+pub(crate) fn done(reply: &Reply) -> Result<()> {
+    accepted(reply)?;
+    let envelope: Data<bool> = json::reply(&reply.body)?;
+    if envelope.data {
+        Ok(())
+    } else {
+        Err(Error::refused(
+            ErrorKind::BadReply,
+            Refusal { status: reply.status, code: None, text: Some("data: false".into()) },
+        ))
+    }
+}
+
+/// Whether the vendor did what it was asked: `success` comes before the status.
+fn accepted(reply: &Reply) -> Result<()> {
+    let verdict: Option<Verdict> = serde_json::from_slice(&reply.body).ok();
+    let success = verdict.as_ref().and_then(|verdict| verdict.success);
+    if reply.status.is_success() && success != Some(false) {
+        return Ok(());
+    }
+    let verdict = verdict.unwrap_or_default();
+    let kind = codes::refusal_kind(verdict.error_code.as_deref(), reply.status);
+    // What it says about a credential is about the gateway's: not for the client.
+    let text = if kind == ErrorKind::Unavailable { None } else { verdict.message };
+    let retry_after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let refusal = Refusal { status: reply.status, code: verdict.error_code.filter(|code| !code.is_empty()), text };
+    Err(Error::refused(kind, refusal).with_retry_after(retry_after.map(Duration::from_secs)))
+}
+
+/// The name under which the vendor's configuration has a preference.
+pub(crate) fn config_field<'a>(ecgrid: &'a Ecgrid, key: &str) -> Option<&'a Text> {
+    ecgrid.preferences.iter().find(|(_, canonical)| *canonical == key).map(|(field, _)| field)
+}

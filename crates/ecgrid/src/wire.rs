@@ -1,0 +1,247 @@
+//! The vendor's documents, literally, and what they mean field by field.
+//!
+//! Vendor pages: "Update User", "Update Config", "Set Role", and "UserIDInfo" in the appendix.
+
+use std::collections::BTreeMap;
+
+use interlingua_core::{
+    Email, Grant, Known, Note, Place, RoleTable, Scope, Text, Timestamp, User, UserId,
+    json::{self, MemberNames},
+    pointer_token,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
+
+use crate::codes::{self, AuthLevel, NetworkMailbox};
+
+/// `PUT /v2/users`. Null is "unchanged", like absent.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdateUser {
+    #[serde(deserialize_with = "integer")]
+    pub(crate) user_id: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_name: Option<Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_name: Option<Text>,
+}
+
+impl UpdateUser {
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.email.is_none() && self.first_name.is_none() && self.last_name.is_none()
+    }
+}
+
+/// `POST /v2/users/update-config`. The vendor does not name the fields beside `userId`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdateConfig {
+    #[serde(deserialize_with = "integer")]
+    pub(crate) user_id: i64,
+    #[serde(flatten)]
+    pub(crate) fields: BTreeMap<Text, Value>,
+}
+
+/// `POST /v2/users/role`, and without `authLevel` `POST /v2/users/set-network-mailbox`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetRole {
+    #[serde(deserialize_with = "integer")]
+    pub(crate) user_id: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_level: Option<Text>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) network_id: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox_id: Option<i64>,
+}
+
+/// The envelope of a success. The other two members that the vendor has for it are left out, as on its pages.
+#[derive(Debug, Serialize)]
+pub(crate) struct Success<T> {
+    pub(crate) success: bool,
+    pub(crate) data: T,
+}
+
+/// The envelope of a failure.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure<'a> {
+    pub(crate) success: bool,
+    pub(crate) error_code: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) data: (),
+}
+
+/// The members of an envelope that tell whether it is a success; everything of a failure may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    pub(crate) success: Option<bool>,
+    #[serde(default)]
+    pub(crate) error_code: Option<String>,
+    #[serde(default)]
+    pub(crate) message: Option<String>,
+}
+
+/// The envelope around `data`, of a reply that is a success.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Data<T> {
+    pub(crate) data: T,
+}
+
+/// The vendor's record of a user, as it is read: tolerant.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserIdInfo {
+    #[serde(deserialize_with = "integer")]
+    user_id: i64,
+    #[serde(default, deserialize_with = "json::known")]
+    login: Known<Text>,
+    /// What some of the vendor's pages call the same field.
+    #[serde(default, deserialize_with = "json::known")]
+    login_name: Known<Text>,
+    #[serde(default, deserialize_with = "json::known")]
+    email: Known<Text>,
+    #[serde(default, deserialize_with = "json::known")]
+    first_name: Known<Text>,
+    #[serde(default, deserialize_with = "json::known")]
+    last_name: Known<Text>,
+    #[serde(default, deserialize_with = "optional_integer")]
+    network_id: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer")]
+    mailbox_id: Option<i64>,
+    #[serde(default)]
+    auth_level: Option<Text>,
+    #[serde(default)]
+    status: Option<Text>,
+    #[serde(default, deserialize_with = "json::known")]
+    created: Known<Text>,
+    #[serde(flatten)]
+    others: MemberNames,
+}
+
+impl UserIdInfo {
+    /// The canonical user, with notes of what it has no place for.
+    pub(crate) fn into_user(self, roles: &RoleTable) -> (User, Vec<Note>) {
+        let mut notes = Vec::new();
+        let lost = |member: &str, reason: &'static str| {
+            Note::dropped(Place::upstream(format!("/data/{}", pointer_token(member))), reason)
+        };
+        let grants = self.grants(roles);
+        if grants.is_none() {
+            notes.push(lost("authLevel", "not a role that this adapter knows, in a scope that fits it"));
+        }
+        let status = self.status.as_deref().and_then(codes::status_from_word);
+        if status.is_none() && self.status.is_some() {
+            notes.push(lost("status", "not a status that this adapter knows"));
+        }
+        let created = match self.created.value().map(|time| Timestamp::parse(time)) {
+            None => Known::Unknown,
+            Some(Ok(time)) => Known::Value(time),
+            Some(Err(_)) => {
+                notes.push(lost("created", "not an RFC 3339 time"));
+                Known::Unknown
+            }
+        };
+        notes.extend(self.others.0.iter().map(|name| lost(name, "not a member that this adapter knows")));
+        let user = User {
+            login: if self.login.is_unknown() { self.login_name } else { self.login },
+            email: self.email,
+            name: interlingua_core::Name { display: Known::Unknown, given: self.first_name, family: self.last_name },
+            status: status.map_or(Known::Unknown, Known::Value),
+            grants,
+            primary_scope: scope(self.network_id, self.mailbox_id).map(canonical_scope),
+            created,
+            // A password is required there.
+            has_password: Known::Value(true),
+            ..User::new(UserId::new(self.user_id.to_string()))
+        };
+        (user, notes)
+    }
+
+    /// The one role that a user has. `None` where nobody can tell what it is: a role whose scope does not fit it might
+    /// come out as a higher one.
+    fn grants(&self, roles: &RoleTable) -> Option<Vec<Grant>> {
+        let level = AuthLevel::from_word(self.auth_level.as_deref()?)?;
+        let role = roles.role(level.word())?;
+        let Some(present) = scope(self.network_id, self.mailbox_id) else {
+            return level.level().is_none().then(Vec::new);
+        };
+        let scope = match level.level() {
+            Some(interlingua_core::Level::Organisation) => NetworkMailbox { mailbox: None, ..present },
+            Some(interlingua_core::Level::Unit) if present.mailbox.is_none() => return None,
+            _ => present,
+        };
+        Some(vec![Grant { role, scope: canonical_scope(scope), id: None }])
+    }
+}
+
+/// The scope that two ids name; 0 is "no mailbox", and no network at all is no scope.
+pub(crate) fn scope(network: Option<i64>, mailbox: Option<i64>) -> Option<NetworkMailbox> {
+    let network = network.filter(|&id| id > 0)?;
+    Some(NetworkMailbox { network, mailbox: mailbox.filter(|&id| id > 0) })
+}
+
+pub(crate) fn canonical_scope(scope: NetworkMailbox) -> Scope {
+    Scope { level: Some(scope.level()), ..Scope::new(scope.id()) }
+}
+
+/// The vendor's record of a user, as it is written: in the order of its pages, what nobody knows left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserIdInfoOut<'a> {
+    pub(crate) user_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<Member<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<Member<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_name: Option<Member<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_name: Option<Member<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) network_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<&'a str>,
+}
+
+/// A text, or null where the text is known to be none.
+pub(crate) type Member<'a> = Option<&'a str>;
+
+/// A number without a fraction, which JSON may spell `1042.0`.
+fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let whole = number.as_i64().or_else(|| {
+        // Exact: ids of this vendor have 32 bits.
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= f64::from(i32::MAX))?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked on the line above")]
+        Some(float as i64)
+    });
+    whole.ok_or_else(|| D::Error::custom("not an integer"))
+}
+
+fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Integer(#[serde(deserialize_with = "integer")] i64);
+
+    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
+}
+
+/// An address of a request that its schema has let through.
+pub(crate) fn email(address: &str) -> Result<Email, interlingua_core::Error> {
+    Email::parse(address).map_err(|_| {
+        interlingua_core::Error::invalid(vec![interlingua_core::Problem::new(
+            Place::request("/email"),
+            "expected an e-mail address",
+        )])
+    })
+}

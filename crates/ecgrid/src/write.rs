@@ -1,0 +1,199 @@
+//! The answers that a client of this dialect gets: what came of a request, or why nothing did.
+
+use interlingua_core::{
+    Document, Error, ErrorKind, Field, Grant, Known, Note, Outcome, Place, Response, Result, Role, Text, User, Writing,
+    http::StatusCode, split_name,
+};
+
+use crate::{
+    Ecgrid,
+    codes::{self, AuthLevel, NetworkMailbox},
+    read,
+    routes::Op,
+    wire::{Failure, Success, UserIdInfoOut},
+};
+
+pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
+    let op = Op::from_name(operation)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "the outcome is for an operation of another dialect"))?;
+    match (op, outcome) {
+        (Op::UpdateConfig, Outcome::User(_)) => Ok(Writing {
+            response: document(StatusCode::OK, &Success { success: true, data: true }),
+            notes: Vec::new(),
+        }),
+        (Op::GetUser | Op::UpdateUser | Op::SetRole, Outcome::User(shown)) => user(shown),
+        _ => Err(Error::new(ErrorKind::Internal, "the outcome is not one of this operation")),
+    }
+}
+
+fn user(user: &User) -> Result<Writing> {
+    let user_id = user
+        .id
+        .as_str()
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::Internal, format!("`{}` is not an ECGrid user id", user.id)))?;
+    let mut notes = Vec::new();
+    let login = match (&user.login, &user.email) {
+        (Known::Unknown, Known::Value(email)) => {
+            notes.push(Note::defaulted(Place::response("/data/login"), "the e-mail address stands for it"));
+            Some(Some(email.as_str()))
+        }
+        (login, _) => member(login, "/data/login", &mut notes),
+    };
+    let email = member(&user.email, "/data/email", &mut notes);
+    let (first_name, last_name) = names(user, &mut notes);
+    let role = role(user, &mut notes);
+    let status = user.status.value().map(|status| codes::status_word(*status));
+    let created = user.created.value().map(interlingua_core::Timestamp::as_str);
+    for (pointer, known) in [("/data/status", status.is_some()), ("/data/created", created.is_some())] {
+        if !known {
+            notes.push(Note::unknown(Place::response(pointer), "the upstream does not say"));
+        }
+    }
+    if user.avatar.value().is_some() {
+        notes.push(Note::dropped(Place::Field(Document::Upstream, Field::Avatar), "a UserIDInfo has no picture"));
+    }
+    if user.automated == Known::Value(true) {
+        notes.push(Note::dropped(
+            Place::Field(Document::Upstream, Field::Automated),
+            "a UserIDInfo does not say that a user is a program",
+        ));
+    }
+    let data = UserIdInfoOut {
+        user_id,
+        login,
+        email,
+        first_name,
+        last_name,
+        network_id: role.network_id,
+        mailbox_id: role.mailbox_id,
+        auth_level: role.auth_level,
+        status,
+        created,
+    };
+    Ok(Writing { response: document(StatusCode::OK, &Success { success: true, data }), notes })
+}
+
+/// A text as a member of a document: left out where nobody knows it, null where it is known to be none.
+fn member<'a>(text: &'a Known<Text>, pointer: &'static str, notes: &mut Vec<Note>) -> Option<Option<&'a str>> {
+    match text {
+        Known::Unknown => {
+            notes.push(Note::unknown(Place::response(pointer), "the upstream does not say"));
+            None
+        }
+        Known::Null => Some(None),
+        Known::Value(text) => Some(Some(text)),
+    }
+}
+
+/// The halves of the name, or the whole split in two.
+fn names<'a>(user: &'a User, notes: &mut Vec<Note>) -> (Option<Option<&'a str>>, Option<Option<&'a str>>) {
+    match (&user.name.given, &user.name.family, &user.name.display) {
+        (Known::Unknown, Known::Unknown, Known::Value(whole)) => {
+            let (given, family) = split_name(whole);
+            if family.is_empty() || family.contains(' ') {
+                notes
+                    .push(Note::narrowed(Place::response("/data/firstName"), "a whole name, split at its first space"));
+            }
+            (Some(Some(given)), Some(Some(family)))
+        }
+        (given, family, _) => (member(given, "/data/firstName", notes), member(family, "/data/lastName", notes)),
+    }
+}
+
+/// The one role that a UserIDInfo shows.
+#[derive(Default)]
+struct ShownRole {
+    network_id: Option<i64>,
+    mailbox_id: Option<i64>,
+    auth_level: Option<&'static str>,
+}
+
+fn role(user: &User, notes: &mut Vec<Note>) -> ShownRole {
+    let at = || Place::response("/data/authLevel");
+    let Some(grants) = &user.grants else {
+        notes.push(Note::unknown(at(), "the upstream does not say"));
+        return ShownRole::default();
+    };
+    let candidates: Vec<_> = grants.iter().filter_map(Candidate::new).collect();
+    if grants.iter().any(|grant| grant.role == Role::System) {
+        notes.push(Note::dropped(at(), "a system-wide role is never carried"));
+    }
+    let primary = user.primary_scope.as_ref();
+    let shown = candidates
+        .iter()
+        .find(|candidate| primary.is_some_and(|scope| scope.id == candidate.grant.scope.id))
+        .or_else(|| candidates.iter().min_by_key(|candidate| candidate.level as u8));
+    let present = primary.and_then(|scope| NetworkMailbox::parse(&scope.id));
+    let Some(shown) = shown else {
+        notes.push(Note::unknown(Place::response("/data/networkId"), "the user has no role in a scope"));
+        return ShownRole { auth_level: Some(AuthLevel::General.word()), ..ShownRole::default() };
+    };
+    if shown.narrowed {
+        notes.push(Note::narrowed(at(), "this dialect has no word for the role; the next lower one is shown"));
+    }
+    let others = candidates.iter().filter(|other| !std::ptr::eq(*other, shown) && other.grant.role > Role::None);
+    let others: Vec<_> = others.map(|other| other.grant.scope.id.as_str()).collect();
+    if !others.is_empty() {
+        let reason = format!("a UserIDInfo shows one role; the user has others in {}", others.join(", "));
+        notes.push(Note::dropped(at(), reason));
+    }
+    // Where the role is a network's, the mailbox is the one that the user is in; 0 is the vendor's word for none.
+    let mailbox = shown.scope.mailbox.or_else(|| {
+        present.filter(|present| present.network == shown.scope.network).and_then(|present| present.mailbox)
+    });
+    ShownRole {
+        network_id: Some(shown.scope.network),
+        mailbox_id: Some(mailbox.unwrap_or(0)),
+        auth_level: Some(shown.level.word()),
+    }
+}
+
+/// A grant that this dialect has words for.
+struct Candidate<'a> {
+    grant: &'a Grant,
+    scope: NetworkMailbox,
+    level: AuthLevel,
+    narrowed: bool,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(grant: &'a Grant) -> Option<Self> {
+        let scope = NetworkMailbox::parse(&grant.scope.id)?;
+        let (level, narrowed) = AuthLevel::for_role(grant.role, scope.level())?;
+        Some(Self { grant, scope, level, narrowed })
+    }
+}
+
+pub(crate) fn error(ecgrid: &Ecgrid, error: &Error) -> Response {
+    let (status, error_code) = codes::error_code(error.kind(), error.credential());
+    let message = error.describe(|field| pointer(ecgrid, field, Document::Request));
+    document(status, &Failure { success: false, error_code, message: &message, data: () })
+}
+
+fn document(status: StatusCode, document: &impl serde::Serialize) -> Response {
+    Response::new(status, serde_json::to_vec(document).expect("texts, numbers and booleans always serialize"))
+}
+
+/// Where a document has a field.
+pub(crate) fn pointer(ecgrid: &Ecgrid, field: &Field, document: Document) -> String {
+    let member = match field {
+        Field::User => "userId",
+        Field::Login => "login",
+        Field::Email => "email",
+        Field::Name | Field::GivenName => "firstName",
+        Field::FamilyName => "lastName",
+        Field::Grants | Field::Role => "authLevel",
+        Field::Scope => "networkId",
+        Field::Status => "status",
+        Field::Created => "created",
+        Field::Preference(key) => read::config_field(ecgrid, key).unwrap_or(key),
+        // No document of this dialect has it; the canonical name is the best there is.
+        other => &other.name(),
+    };
+    let member = interlingua_core::pointer_token(member);
+    match document {
+        Document::Request => format!("/{member}"),
+        Document::Response | Document::Upstream => format!("/data/{member}"),
+    }
+}

@@ -1,0 +1,118 @@
+//! The vendor's vocabularies: membership roles, IRIs, statuses.
+
+use interlingua_core::{ErrorKind, Role, RoleTable, ScopeId, Status, UserId, http::StatusCode};
+
+/// The vendor's vocabulary of roles (vendor page: "Create User"), with what each word means.
+pub(crate) fn roles() -> RoleTable {
+    RoleTable::new([("admin", Role::Administrator), ("support", Role::Support), ("user", Role::Member)])
+}
+
+/// The word for a role. A role below `user` and one above every account have none.
+pub(crate) fn role_word(role: Role) -> Option<&'static str> {
+    match role {
+        Role::None | Role::Restricted | Role::System => None,
+        Role::Member => Some("user"),
+        Role::Support => Some("support"),
+        Role::Administrator => Some("admin"),
+    }
+}
+
+/// `/users/wqyODPA`
+pub(crate) fn user_iri(user: &UserId) -> String {
+    format!("/users/{user}")
+}
+
+/// The id in `/users/wqyODPA`.
+pub(crate) fn user_from_iri(iri: &str) -> Option<UserId> {
+    segment_after(iri, "/users/").map(UserId::new)
+}
+
+/// `/accounts/my_account`
+pub(crate) fn account_iri(account: &ScopeId) -> String {
+    format!("/accounts/{account}")
+}
+
+/// The slug in `/accounts/my_account`.
+pub(crate) fn account_from_iri(iri: &str) -> Option<ScopeId> {
+    segment_after(iri, "/accounts/").map(ScopeId::new)
+}
+
+fn segment_after<'a>(iri: &'a str, prefix: &str) -> Option<&'a str> {
+    iri.strip_prefix(prefix).filter(|segment| is_id(segment))
+}
+
+/// Whether a text can stand in an IRI's path as an id: the vendor's are letters and digits, its slugs have `_` and `-`.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// `discarded`, and whether that says less than the status. A discarded user can come back.
+pub(crate) fn discarded(status: Status) -> (bool, bool) {
+    let narrowed = !matches!(status, Status::Active | Status::Suspended);
+    (!status.may_sign_in(), narrowed)
+}
+
+pub(crate) fn status_from_discarded(discarded: bool) -> Status {
+    if discarded { Status::Suspended } else { Status::Active }
+}
+
+/// How a failure is told to a client. The vendor documents neither statuses nor documents: these are our assumption.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Malformed => StatusCode::BAD_REQUEST,
+        ErrorKind::Invalid | ErrorKind::Unrepresentable | ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound | ErrorKind::NoSuchPath => StatusCode::NOT_FOUND,
+        ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::Unavailable | ErrorKind::BadReply | ErrorKind::Partial => StatusCode::BAD_GATEWAY,
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        // Internal, and kinds that a later version of core adds.
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What the vendor's refusal means. Its error documents are not documented: only the status counts.
+pub(crate) fn refusal_kind(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        // It is the gateway's own credential that was refused; the client's was fine.
+        401 => ErrorKind::Unavailable,
+        403 => ErrorKind::Forbidden,
+        404 | 410 => ErrorKind::NotFound,
+        409 => ErrorKind::Conflict,
+        429 => ErrorKind::RateLimited,
+        400..500 => ErrorKind::Invalid,
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::BadReply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_roles_are_each_others_inverse() {
+        for word in ["admin", "support", "user"] {
+            assert_eq!(roles().role(word).and_then(role_word), Some(word));
+        }
+        for role in [Role::None, Role::Restricted, Role::System] {
+            assert_eq!(role_word(role), None);
+        }
+        assert_eq!(roles().role("owner"), None);
+    }
+
+    #[test]
+    fn iris_hold_one_id() {
+        assert_eq!(user_from_iri("/users/wqyODPA"), Some(UserId::new("wqyODPA")));
+        assert_eq!(account_from_iri("/accounts/my_account"), Some(ScopeId::new("my_account")));
+        for iri in ["wqyODPA", "/users/", "/users/a/memberships/b", "/users/a?b", "/users/..", "/accounts/a"] {
+            assert_eq!(user_from_iri(iri), None, "{iri}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a client's request means, and what the vendor's reply means.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use interlingua_core::{
+    Command, Email, Error, ErrorKind, Grant, GrantChange, NamePatch, Note, Patch, Place, Problem, Reading, Refusal,
+    Reply, Request, Result, Scope, Text, User, UserId, UserPatch, http::header::RETRY_AFTER, json, pointer_token,
+};
+use serde_json::Value;
+
+use crate::{
+    Textus, codes,
+    routes::Op,
+    wire::{self, MembershipIn, MembershipsIn, Notifications, UpdateUser, UserIn},
+};
+
+// === As a server ===
+
+pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
+    let (operation, parameters) = textus
+        .dialect
+        .find(&request.method, &request.path)
+        .map_err(|_| Error::new(ErrorKind::NoSuchPath, "there is no such path or method"))?;
+    let op = Op::from_name(operation.name).expect("the dialect's operations are made from `Op`");
+    let user = parameters
+        .first()
+        .filter(|id| codes::is_id(id))
+        .map(UserId::new)
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, "the path does not hold a user's id"))?;
+    let (command, notes) = match op {
+        Op::GetUser => (Command::GetUser { user }, Vec::new()),
+        Op::UpdateUser => {
+            let (patch, notes) = update_user(textus, json::request(&request.body)?)?;
+            (Command::UpdateUser { user, patch }, notes)
+        }
+    };
+    Ok(Reading { operation: op.name().into(), command, notes })
+}
+
+fn update_user(textus: &Textus, wire: UpdateUser) -> Result<(UserPatch, Vec<Note>)> {
+    let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    let email = wire.email.map(|address| Email::parse(&address)).transpose().unwrap_or_else(|_| {
+        problems.push(Problem::new(Place::request("/email"), "expected an e-mail address"));
+        None
+    });
+    let mut preferences = notifications(wire.notifications, wire.settings.notifications, &mut problems);
+    for (key, value) in wire.settings.custom_settings {
+        if wire::is_custom_key(&key) {
+            preferences.insert(key, value.map_or(Patch::Clear, |text| Patch::Set(Value::String(text.into_string()))));
+        } else {
+            let place = Place::request(format!("/settings/customSettings/{}", pointer_token(&key)));
+            notes.push(Note::dropped(place, "the key is not the IRI of a custom field"));
+        }
+    }
+    for (present, pointer, reason) in [
+        (wire.default_messaging_account.is_some(), "/defaultMessagingAccount", ONLY_TEXTUS_ACCOUNT),
+        (wire.settings.default_messaging_account.is_some(), "/settings/defaultMessagingAccount", ONLY_TEXTUS_ACCOUNT),
+        (wire.settings.analytics_reports.is_some(), "/settings/analyticsReports", ONLY_TEXTUS_REPORTS),
+    ] {
+        if present {
+            notes.push(Note::dropped(Place::request(pointer), reason));
+        }
+    }
+    let grants = match wire.memberships {
+        None => GrantChange::Keep,
+        Some(memberships) => GrantChange::Replace(grants(textus, memberships, &mut problems)),
+    };
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    let name = NamePatch { display: wire.name.into(), ..NamePatch::default() };
+    Ok((UserPatch { email: email.into(), name, grants, preferences }, notes))
+}
+
+const ONLY_TEXTUS_ACCOUNT: &str = "only TextUs has a default messaging account";
+const ONLY_TEXTUS_REPORTS: &str = "only TextUs has analytics reports";
+
+/// The switches of both places, which must not disagree.
+fn notifications(
+    top: Option<Notifications>,
+    settings: Option<Notifications>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<Text, Patch<Value>> {
+    let mut preferences = BTreeMap::new();
+    for notifications in [settings, top].into_iter().flatten() {
+        for (key, on) in notifications.entries() {
+            let set = Patch::Set(Value::Bool(on));
+            if preferences.insert(Text::from(key), set.clone()).is_some_and(|other| other != set) {
+                let pointer = format!("/{}", key.replace('.', "/"));
+                problems.push(Problem::new(Place::request(pointer), "expected the same as in `settings`"));
+            }
+        }
+    }
+    preferences
+}
+
+fn grants(textus: &Textus, memberships: Vec<MembershipIn>, problems: &mut Vec<Problem>) -> Vec<Grant> {
+    let mut grants: Vec<Grant> = Vec::with_capacity(memberships.len());
+    for (position, membership) in memberships.into_iter().enumerate() {
+        let mut problem = |member: &str, expected: &'static str| {
+            problems.push(Problem::new(Place::request(format!("/memberships/{position}/{member}")), expected));
+        };
+        let Some(role) = textus.roles.role(&membership.role) else {
+            problem("role", "expected one of admin, support, user");
+            continue;
+        };
+        let Some(account) = codes::account_from_iri(&membership.account) else {
+            problem("account", "expected an IRI of the form /accounts/my_account");
+            continue;
+        };
+        if grants.iter().any(|grant| grant.scope.id == account) {
+            problem("account", "expected every account once");
+            continue;
+        }
+        grants.push(Grant { role, scope: Scope::new(account), id: None });
+    }
+    grants
+}
+
+// === As a client ===
+
+/// The user that a reply shows.
+pub(crate) fn user(textus: &Textus, reply: &Reply) -> Result<(User, Vec<Note>)> {
+    wire_user(reply)?
+        .into_user(&textus.roles)
+        .ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream's answer has no user's id"))
+}
+
+/// The memberships of a user as a request would have them.
+pub(crate) fn present_memberships(reply: &Reply) -> Result<Vec<MembershipIn>> {
+    let memberships = match wire_user(reply)?.memberships {
+        Some(MembershipsIn::Collection(collection)) => collection.for_request(),
+        Some(MembershipsIn::Iri(_)) | None => None,
+    };
+    memberships.ok_or_else(|| {
+        Error::new(
+            ErrorKind::BadReply,
+            "the upstream does not show all memberships; to replace the list would remove some",
+        )
+    })
+}
+
+fn wire_user(reply: &Reply) -> Result<UserIn> {
+    if reply.status.is_success() { json::reply(&reply.body) } else { Err(refusal(reply)) }
+}
+
+fn refusal(reply: &Reply) -> Error {
+    let kind = codes::refusal_kind(reply.status);
+    // What it says about a credential is about the gateway's: not for the client.
+    let text = if kind == ErrorKind::Unavailable { None } else { error_text(&reply.body) };
+    let retry_after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Error::refused(kind, Refusal { status: reply.status, code: None, text })
+        .with_retry_after(retry_after.map(Duration::from_secs))
+}
+
+/// The vendor does not document its error documents: the first text at any of the usual places.
+fn error_text(body: &[u8]) -> Option<String> {
+    let document: Value = serde_json::from_slice(body).ok()?;
+    let places = ["hydra:description", "description", "detail", "message", "error", "hydra:title", "title"];
+    places.iter().find_map(|place| document.get(place)?.as_str()).map(str::to_owned)
+}
