@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-use crate::user::{Email, Grant, Role, Scope, Text};
+use crate::{
+    command::Field,
+    error::{Error, Problem, Result},
+    user::{Email, Grant, Role, Scope, Text, User},
+};
 
 /// What becomes of one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -160,6 +164,34 @@ impl GrantChange {
         })
     }
 
+    /// The same change with [`Target::Only`] replaced by the scope that `user` has.
+    ///
+    /// # Errors
+    ///
+    /// The user has no scope, more than one, or one that the role does not fit.
+    pub fn complete(self, user: &User) -> Result<Self> {
+        let Some(Target::Only { level }) = self.target() else { return Ok(self) };
+        let grants = user.grants.iter().flatten().filter(|grant| grant.role > Role::None);
+        let scopes: Vec<_> = grants.map(|grant| &grant.scope).collect();
+        let expected = match (scopes.as_slice(), &self) {
+            ([scope], _) if level.is_none() || scope.level.is_none() || *level == scope.level => {
+                let target = Target::Scope((*scope).clone());
+                return Ok(match self {
+                    Self::Upsert(role, _) => Self::Upsert(role, target),
+                    _ => Self::Remove(target),
+                });
+            }
+            ([], Self::Remove(_)) => return Ok(Self::Keep),
+            ([], _) => "required: the user has no role in any scope yet".to_owned(),
+            ([scope], _) => format!("required: the user's only scope, {}, is not of the width of the role", scope.id),
+            (several, _) => {
+                let ids: Vec<_> = several.iter().map(|scope| scope.id.as_str()).collect();
+                format!("required: the user has roles in several scopes: {}", ids.join(", "))
+            }
+        };
+        Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]))
+    }
+
     /// The scopes that the change names.
     pub fn scopes(&self) -> Vec<&Scope> {
         match self {
@@ -167,5 +199,41 @@ impl GrantChange {
             Self::Replace(grants) => grants.iter().map(|grant| &grant.scope).collect(),
             Self::Keep | Self::Upsert(..) | Self::Remove(_) => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::{Level, ScopeId, UserId};
+
+    fn user(scopes: &[(&str, Level)]) -> User {
+        let scope = |&(id, level): &(&str, Level)| Scope { level: Some(level), ..Scope::new(ScopeId::new(id)) };
+        let grants = scopes.iter().map(|it| Grant { role: Role::Member, scope: scope(it), id: None }).collect();
+        User { grants: Some(grants), ..User::new(UserId::new("1")) }
+    }
+
+    #[track_caller]
+    fn check(change: GrantChange, scopes: &[(&str, Level)], expected: Result<Option<&str>, &str>) {
+        match (change.complete(&user(scopes)), expected) {
+            (Ok(change), Ok(scope)) => {
+                assert_eq!(change.scopes().first().map(|scope| scope.id.as_str()), scope);
+                assert!(!matches!(change.target(), Some(Target::Only { .. })));
+            }
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (result, expected) => panic!("{result:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn the_only_scope_is_taken_and_no_other() {
+        let only = |level| GrantChange::Upsert(Role::Administrator, Target::Only { level });
+        check(only(Some(Level::Unit)), &[("1/101", Level::Unit)], Ok(Some("1/101")));
+        check(only(None), &[("1", Level::Organisation)], Ok(Some("1")));
+        check(only(Some(Level::Organisation)), &[("1/101", Level::Unit)], Err("not of the width of the role"));
+        check(only(None), &[("1", Level::Organisation), ("1/101", Level::Unit)], Err("several scopes: 1, 1/101"));
+        check(only(None), &[], Err("no role in any scope"));
+        check(GrantChange::Remove(Target::Only { level: None }), &[], Ok(None));
+        check(GrantChange::Keep, &[], Ok(None));
     }
 }

@@ -138,15 +138,23 @@ fn role(user: &User, notes: &mut Vec<Note>) -> ShownRole {
         let reason = format!("a UserIDInfo shows one role; the user has others in {}", others.join(", "));
         notes.push(Note::dropped(at(), reason));
     }
-    // Where the role is a network's, the mailbox is the one that the user is in; 0 is the vendor's word for none.
-    let mailbox = shown.scope.mailbox.or_else(|| {
-        present.filter(|present| present.network == shown.scope.network).and_then(|present| present.mailbox)
-    });
+    let mailbox = shown.scope.mailbox.or_else(|| mailbox_in(shown.scope.network, present, &candidates));
     ShownRole {
         network_id: Some(shown.scope.network),
+        // 0 is the vendor's word for none.
         mailbox_id: Some(mailbox.unwrap_or(0)),
         auth_level: Some(shown.level.word()),
     }
+}
+
+/// The mailbox of a user whose role is a network's: the one that the user is said to be in, else the only one of that
+/// network in which the user has a role.
+fn mailbox_in(network: i64, present: Option<NetworkMailbox>, candidates: &[Candidate<'_>]) -> Option<i64> {
+    let here = |scope: &NetworkMailbox| scope.network == network && scope.mailbox.is_some();
+    let mut roles =
+        candidates.iter().filter(|other| other.grant.role > Role::None).map(|other| other.scope).filter(here);
+    let only = roles.next().filter(|_| roles.next().is_none());
+    present.filter(here).or(only)?.mailbox
 }
 
 /// A grant that this dialect has words for.

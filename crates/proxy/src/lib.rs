@@ -1,1 +1,25 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod answer;
+mod auth;
+mod body;
+mod cli;
+pub mod config;
+mod executor;
+mod gateway;
+mod layers;
+mod linking;
+mod pass;
+mod prefer;
+mod problem;
+mod report;
+mod route;
+mod server;
+mod stack;
+mod trace;
+mod translate;
+mod turns;
+mod upstream;
+
+pub use gateway::{Gateway, Running, StartError};

@@ -1,0 +1,51 @@
+//! The admin listener: is it alive, is it ready, and what was lost in a request. Never under a face's paths.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
+use serde_json::json;
+
+use crate::{
+    body::{Body, full},
+    problem,
+    route::Shared,
+};
+
+/// What the admin listener can tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ready: Arc<AtomicBool>,
+}
+
+impl Admin {
+    /// Answers a request.
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return problem::method_not_allowed();
+        }
+        match request.uri().path() {
+            "/livez" => document(&json!({"status": "alive"})),
+            "/readyz" if self.ready.load(Ordering::Relaxed) => document(&json!({"status": "ready"})),
+            "/readyz" => {
+                let mut response = document(&json!({"status": "stopping"}));
+                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                response
+            }
+            path => match path.strip_prefix("/reports/").map(|id| self.shared.reports.document(id)) {
+                Some(Some(report)) => document(&report),
+                Some(None) => problem::not_found("no report of this id is kept; the latest few thousand are"),
+                None => problem::not_found("the admin listener has /livez, /readyz and /reports/{id}"),
+            },
+        }
+    }
+}
+
+fn document(document: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(full(document.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,97 @@
+//! The innermost service: a request whose client and body are known is passed or translated.
+
+use std::{
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use interlingua_core::{Dialect, NoteKind, Result};
+use tower::Service;
+
+use crate::{
+    body::{Body, ReadBody, full},
+    layers::{BoxError, BoxFuture},
+    pass::{self, Passing},
+    prefer::{Handling, PREFERENCE_APPLIED},
+    report::{FIDELITY, Report},
+    route::Route,
+    trace::{Context, Success},
+    translate::{self, Answer},
+};
+
+/// Answers requests by the route that was found for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerRequests;
+
+impl Service<Request<ReadBody>> for AnswerRequests {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<Response<Body>, BoxError>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReadBody>) -> Self::Future {
+        Box::pin(async move { Ok(answer(request).await?) })
+    }
+}
+
+async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
+    let route = Arc::clone(Route::of(&request)?);
+    let context = request.extensions().get::<Context>().cloned().unwrap_or_else(Context::new);
+    let deadline = context.started + route.shared.limits.deadline;
+    let (parts, body) = request.into_parts();
+    let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded);
+    if route.passes() {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let passing = Passing { method: parts.method, target, headers: parts.headers, body: body.raw };
+        let response = pass::pass(&route, &read, passing, &context, deadline).await?;
+        // Nobody else sets it.
+        let _ = context.seen.success.set(Success { calls: 1, dropped: 0, narrowed: 0 });
+        Ok(response)
+    } else {
+        let answer = translate::translate(Arc::clone(&route), read, &parts.headers, context.clone(), deadline).await?;
+        Ok(translated(&route, &context, answer, Handling::of(&parts.headers)))
+    }
+}
+
+fn translated(route: &Route, context: &Context, answer: Answer, handling: Option<Handling>) -> Response<Body> {
+    let Answer { response, operation, entries, calls } = answer;
+    let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count();
+    // Nobody else sets it.
+    let _ = context.seen.success.set(Success {
+        calls,
+        dropped: count(NoteKind::Dropped),
+        narrowed: count(NoteKind::Narrowed),
+    });
+    let mut response = to_http(route.face.dialect(), response);
+    if let Some(handling) = handling {
+        response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
+    }
+    let report = Report {
+        id: context.id().to_owned(),
+        face: route.face.dialect().name,
+        upstream: route.upstream.name.clone(),
+        operation,
+        entries,
+    };
+    if let Some(header) = report.header() {
+        response.headers_mut().insert(FIDELITY, header);
+        route.shared.reports.keep(report);
+    }
+    response
+}
+
+/// An adapter's answer as one of HTTP.
+pub(crate) fn to_http(dialect: &Dialect, response: interlingua_core::Response) -> Response<Body> {
+    let has_body = !response.body.is_empty();
+    let mut http = Response::new(full(response.body));
+    *http.status_mut() = response.status;
+    *http.headers_mut() = response.headers;
+    if has_body {
+        http.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(dialect.media_type));
+    }
+    http
+}

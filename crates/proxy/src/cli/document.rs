@@ -1,0 +1,266 @@
+//! `interlingua translate` and `interlingua plan`: what would become of a document.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use interlingua_core::{
+    Access, Call, Command, Error, Note, Outcome, Reply, Request, Result, Step, Target, UserId, http::StatusCode,
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Failed, REFUSED, UNAVAILABLE, print, say};
+use crate::{
+    config::{self, Config},
+    executor::Transport,
+    gateway::Service,
+    linking::Pair,
+    report::Entry,
+    route::Route,
+    trace::Context,
+    translate::{self, Understood},
+};
+
+/// A document, and where it goes.
+#[derive(Debug, Args)]
+struct Document {
+    /// The dialect that the document is in.
+    #[arg(long, value_name = "DIALECT")]
+    from: String,
+    /// The dialect that it is for.
+    #[arg(long, value_name = "DIALECT")]
+    to: String,
+    /// The operation, such as `update-user`.
+    #[arg(long, value_name = "NAME")]
+    operation: String,
+    /// The user's id in the dialect `--from`, where the document does not hold it.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// The configuration file with links and mapping; without it, the built-in one of the sandbox.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// `interlingua translate`.
+#[derive(Debug, Args)]
+pub(super) struct Translation {
+    #[command(flatten)]
+    document: Document,
+    /// The document is an upstream's reply, and `--operation` one of the client's dialect.
+    #[arg(long)]
+    reply: bool,
+}
+
+/// `interlingua plan`.
+#[derive(Debug, Args)]
+pub(super) struct Planning {
+    #[command(flatten)]
+    document: Document,
+}
+
+impl Translation {
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.document.config.as_deref()
+    }
+
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failed> {
+        let input = standard_input()?;
+        if self.reply {
+            // A reply comes from where a request would go.
+            let route = self.document.route(config, &self.document.to, &self.document.from)?;
+            block_on(self.translate_reply(&route, input))?.map_err(|error| refused(&error, &route))
+        } else {
+            let route = self.document.route(config, &self.document.from, &self.document.to)?;
+            block_on(self.translate_request(&route, input))?.map_err(|error| refused(&error, &route))
+        }
+    }
+
+    async fn translate_request(&self, route: &Route, input: Vec<u8>) -> Result<()> {
+        let (command, mut notes) = self.document.command(route, input).await?;
+        let Step::Send { calls, notes: more } = route.upstream.adapter.plan(&command, &[])? else { return Ok(()) };
+        notes.extend(more);
+        tell(&notes, route);
+        match calls.first() {
+            Some(call) if call.access == Access::Write => {
+                for call in calls.iter().filter(|call| call.access == Access::Write) {
+                    print(&call.body);
+                }
+            }
+            _ if command.access() == Access::Write => {
+                say("what is sent depends on the user as it is at the upstream: `interlingua plan` reads it first");
+            }
+            _ => say("nothing is written"),
+        }
+        Ok(())
+    }
+
+    async fn translate_reply(&self, route: &Route, input: Vec<u8>) -> Result<()> {
+        let user = self.document.user.as_deref().ok_or_else(|| needs("--user, the id in the dialect --from"))?;
+        let command = Command::GetUser { user: UserId::new(user) };
+        let reply = Reply::new(StatusCode::OK, input);
+        let Step::Done { outcome: Outcome::User(user), mut notes } = route.upstream.adapter.plan(&command, &[reply])?
+        else {
+            return Err(needs("a reply that shows a user"));
+        };
+        let links = &*route.shared.links;
+        let back = Pair { links, face: route.upstream.adapter.dialect().name, upstream: route.face.dialect().name };
+        let asked = back.user_to_upstream(&user.id).await?;
+        let (user, more) = pair(route).to_face(*user, &asked, Access::Read).await?;
+        notes.extend(more);
+        let writing = route.face.write(&self.document.operation, &Outcome::User(Box::new(user)))?;
+        notes.extend(writing.notes);
+        tell(&notes, route);
+        print(&writing.response.body);
+        Ok(())
+    }
+}
+
+impl Planning {
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.document.config.as_deref()
+    }
+
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failed> {
+        let input = standard_input()?;
+        let route = self.document.route(config, &self.document.from, &self.document.to)?;
+        block_on(self.plan(&route, input))?.map_err(|error| refused(&error, &route))
+    }
+
+    async fn plan(&self, route: &Route, input: Vec<u8>) -> Result<()> {
+        let (command, notes) = self.document.command(route, input).await?;
+        let transport = Reading(route);
+        let mut replies = Vec::new();
+        loop {
+            let step = route.upstream.adapter.plan(&command, &replies)?;
+            let (calls, more) = match step {
+                Step::Done { notes, .. } => (Vec::new(), notes),
+                Step::Send { calls, notes } => (calls, notes),
+            };
+            let Some(Call { access: Access::Read, .. }) = calls.first() else {
+                tell(&notes.into_iter().chain(more).collect::<Vec<_>>(), route);
+                calls.iter().for_each(|call| print_call(call, route));
+                return Ok(());
+            };
+            print_call(&calls[0], route);
+            replies.push(transport.send(&calls[0]).await?);
+        }
+    }
+}
+
+impl Document {
+    /// The route of the configuration between two dialects, or one made up for the occasion.
+    fn route(&self, config: &Config, face: &str, upstream: &str) -> Result<Arc<Route>, Failed> {
+        let dialect = |name: &str| {
+            let known = || config.adapters.keys().copied().collect::<Vec<_>>().join(", ");
+            let found = config.adapters.keys().copied().find(|known| *known == name);
+            found.ok_or_else(|| Failed::new(REFUSED, format!("`{name}` is not a dialect; there are {}", known())))
+        };
+        let (face, upstream) = (dialect(face)?, dialect(upstream)?);
+        let server = |name: &str| config.upstreams.get(name).is_some_and(|server| server.dialect == upstream);
+        let mut routes = config.listeners.iter().flat_map(|listener| &listener.routes);
+        let configured = routes.find(|route| route.face == face && server(&route.upstream)).cloned();
+        let route = configured.or_else(|| {
+            let name = config.upstreams.iter().find(|(_, server)| server.dialect == upstream)?.0.clone();
+            Some(config::Route { face, upstream: name, loss: interlingua_core::LossPolicy::default() })
+        });
+        let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
+        let service = Service::new(config).map_err(|error| Failed::new(UNAVAILABLE, error))?;
+        service.route(&route).map_err(|error| Failed::new(UNAVAILABLE, error))
+    }
+
+    /// The request as a command for the upstream.
+    async fn command(&self, route: &Route, input: Vec<u8>) -> Result<(Command, Vec<Note>)> {
+        let Understood { command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
+        let pair = pair(route);
+        let user = pair.user_to_upstream(command.user()).await?;
+        if let Some(Target::Only { .. }) = command.grants().target() {
+            return Err(needs("a request that names the scope of the role"));
+        }
+        Ok((pair.to_upstream(command, user).await?, notes))
+    }
+
+    fn request(&self, route: &Route, input: Vec<u8>) -> Result<Request> {
+        let dialect = route.face.dialect();
+        let operation = dialect.operation(&self.operation).ok_or_else(|| {
+            let known: Vec<_> = dialect.operations.iter().map(|operation| operation.name).collect();
+            needs(&format!("an operation of {}: {}", dialect.name, known.join(", ")))
+        })?;
+        let user = match (&self.user, operation.path.has_parameter()) {
+            (Some(user), _) => user.as_str(),
+            (None, false) => "",
+            (None, true) => return Err(needs("--user, as the document does not hold the user's id")),
+        };
+        Ok(Request::new(operation.method.clone(), operation.path.fill(&[user]), input))
+    }
+}
+
+/// Sends the calls that only read.
+struct Reading<'a>(&'a Route);
+
+impl Transport for Reading<'_> {
+    async fn send(&self, call: &Call) -> Result<Reply> {
+        let deadline = Instant::now() + self.0.shared.limits.deadline;
+        self.0.upstream.call(call, &Context::new(), deadline).await
+    }
+}
+
+fn pair(route: &Route) -> Pair<'_> {
+    Pair {
+        links: &*route.shared.links,
+        face: route.face.dialect().name,
+        upstream: route.upstream.adapter.dialect().name,
+    }
+}
+
+fn needs(what: &str) -> Error {
+    Error::new(interlingua_core::ErrorKind::Invalid, format!("this needs {what}"))
+}
+
+fn print_call(call: &Call, route: &Route) {
+    let request = interlingua_core::Document::Request;
+    let fields: Vec<_> = call.fields.iter().map(|field| route.face.pointer(field, request)).collect();
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let line = json!({
+        "access": call.access.to_string(),
+        "method": call.method.as_str(),
+        "target": call.target,
+        "carries": fields,
+        "body": body,
+    });
+    print(line.to_string().as_bytes());
+}
+
+/// Tells what is not carried.
+fn tell(notes: &[Note], route: &Route) {
+    for note in notes {
+        let Entry { document, pointer, kind, reason } = Entry::new(note, &*route.face, &*route.upstream.adapter);
+        say(format_args!("{kind}: {} {pointer}: {reason}", document.name()));
+    }
+}
+
+fn refused(error: &Error, route: &Route) -> Failed {
+    let code = if error.effect() == interlingua_core::Effect::Unknown
+        || error.kind() == interlingua_core::ErrorKind::Unavailable
+    {
+        UNAVAILABLE
+    } else {
+        REFUSED
+    };
+    let request = interlingua_core::Document::Request;
+    Failed::new(code, error.describe(|field| route.face.pointer(field, request)))
+}
+
+fn standard_input() -> Result<Vec<u8>, Failed> {
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input).map_err(|error| Failed::new(REFUSED, error))?;
+    Ok(input)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failed::new(UNAVAILABLE, error))?.block_on(future))
+}

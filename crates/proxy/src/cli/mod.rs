@@ -1,0 +1,118 @@
+//! The command line. Bare data goes to standard output, everything else to standard error.
+
+mod document;
+mod serve;
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{Gateway, config::Config};
+
+/// The request, or the document, was refused.
+const REFUSED: u8 = 1;
+/// A port or an upstream cannot be had (EX_UNAVAILABLE).
+const UNAVAILABLE: u8 = 69;
+/// The configuration is wrong (EX_CONFIG).
+const CONFIG: u8 = 78;
+
+/// A gateway between the user APIs of different vendors: clients of one are served from the other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "interlingua",
+    version,
+    after_help = "Exit codes: 0 done, 1 the document was refused, 2 the command line is wrong, \
+                  69 a port or an upstream cannot be had, 78 the configuration is wrong.\n\
+                  RUST_LOG sets what is logged, such as `warn` or `interlingua=debug`; default `info`."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM or SIGINT.
+    Serve(ConfigFile),
+    /// Check the whole configuration and bind nothing.
+    Check(ConfigFile),
+    /// Translate a document from standard input to standard output, without a call.
+    ///
+    /// The document is a client's request in the dialect `--from`, and the result is the request that the upstream of
+    /// the dialect `--to` would get. With `--reply` it is the upstream's reply, and the result is the answer that a
+    /// client of the dialect `--to` would get. What is not carried is told on standard error.
+    Translate(document::Translation),
+    /// Print the calls that a client's request on standard input would lead to, one JSON document a line.
+    ///
+    /// Calls that only read are made, as what is written may depend on their answers; nothing is written.
+    Plan(document::Planning),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file; without it, the built-in one of the sandbox.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why a command failed: what to say, and the exit code.
+#[derive(Debug)]
+struct Failed {
+    message: String,
+    code: u8,
+}
+
+impl Failed {
+    fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), code }
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn run(gateway: &Gateway) -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Serve(file) => load(gateway, file.config.as_deref()).and_then(serve::serve),
+        Command::Check(file) => load(gateway, file.config.as_deref()).map(|_| say("the configuration is good")),
+        Command::Translate(translation) => {
+            load(gateway, translation.config()).and_then(|config| translation.run(&config))
+        }
+        Command::Plan(planning) => load(gateway, planning.config()).and_then(|config| planning.run(&config)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            say(failed.message.trim_end());
+            ExitCode::from(failed.code)
+        }
+    }
+}
+
+fn load(gateway: &Gateway, file: Option<&Path>) -> Result<Config, Failed> {
+    Config::load(file, gateway.adapters()).map_err(|errors| Failed::new(CONFIG, errors))
+}
+
+/// Tells a person something. Nobody to listen is no reason to fail.
+fn say(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Prints data. A reader that has gone away has had enough.
+fn print(data: &[u8]) {
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(data).and_then(|()| output.write_all(b"\n"));
+}
+
+/// Logs to standard error: text for a person, JSON for everything else.
+fn log() {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() { builder.init() } else { builder.json().flatten_event(true).init() }
+}

@@ -1,0 +1,286 @@
+//! From what the file says to what the gateway works with.
+//!
+//! Each function returns what it could make of its part. What it could not is in the report, and the check goes on, so
+//! that one run finds everything.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Text};
+
+use super::{
+    Client, Config, ConfigErrors, Limits, Listener, Route, Sandbox, Upstream,
+    error::{Report, suggestion},
+    file::{self, File},
+    key::Key,
+    secret::{CredentialSource, Secret},
+    source::Environment,
+    units::Span,
+};
+
+/// What a configuration refers to outside itself.
+pub(super) struct Surroundings<'a> {
+    /// The registered adapters, by dialect.
+    pub(super) adapters: BTreeMap<&'static str, &'a dyn Adapter>,
+    /// Where secrets may be.
+    pub(super) environment: &'a Environment,
+    /// Where relative paths start.
+    pub(super) folder: &'a Path,
+}
+
+/// A check that is under way.
+pub(super) struct Check<'a> {
+    pub(super) around: Surroundings<'a>,
+    pub(super) report: Report,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(around: Surroundings<'a>, report: Report) -> Self {
+        Self { around, report }
+    }
+
+    /// The configuration, if nothing at all is wrong.
+    pub(super) fn config(mut self, file: File) -> Result<Config, ConfigErrors> {
+        self.addresses(&file);
+        let adapters = self.adapters(file.mapping, &file.roles);
+        let listeners = self.listeners(file.listeners, &file.upstreams);
+        let upstreams = self.upstreams(file.upstreams);
+        let clients = self.clients(file.clients);
+        let limits = self.limits(&file.limits);
+        let (users, scopes) = self.links(file.links);
+        let sandbox = self.sandbox(&file.sandbox);
+        match (file.admin.address, limits) {
+            (Some(admin), Some(limits)) if self.report.is_empty() => {
+                Ok(Config { admin: admin.0, limits, upstreams, clients, listeners, adapters, users, scopes, sandbox })
+            }
+            _ => Err(self.report.into_errors()),
+        }
+    }
+
+    // === addresses ===
+
+    /// No two sockets can have the same address, unless the system chooses the port.
+    fn addresses(&mut self, file: &File) {
+        let mut taken: HashMap<SocketAddr, Key> = HashMap::new();
+        for (key, address) in addresses(file) {
+            match taken.get(&address) {
+                Some(other) => self.report.add(&key, format!("{address} is taken by {other}; choose another port")),
+                None if address.port() == 0 => (),
+                None => drop(taken.insert(address, key)),
+            }
+        }
+    }
+
+    fn sandbox(&mut self, raw: &file::Sandbox) -> Sandbox {
+        let mut address = |name: &str, stand_in: &Option<file::StandIn>| {
+            let key = Key::of(["sandbox", name, "address"]);
+            self.required(&key, stand_in.as_ref()?.address, "a stand-in needs one").map(|address| address.0)
+        };
+        Sandbox { ecgrid: address("ecgrid", &raw.ecgrid), textus: address("textus", &raw.textus) }
+    }
+
+    // === limits ===
+
+    fn limits(&mut self, raw: &file::Limits) -> Option<Limits> {
+        let deadline = self.positive(&Key::of(["limits", "deadline"]), raw.deadline);
+        Some(Limits { body: raw.body?.0, in_flight: raw.in_flight?.0, deadline: deadline?, drain: raw.drain?.0 })
+    }
+
+    /// A time that leaves time to do something.
+    fn positive(&mut self, key: &Key, span: Option<Span>) -> Option<Duration> {
+        let Span(span) = span?;
+        if span.is_zero() {
+            self.report.add(key, "expected more than 0: nothing can be done in no time");
+        }
+        Some(span)
+    }
+
+    // === dialects ===
+
+    /// The adapters with the operator's choices.
+    fn adapters(
+        &mut self,
+        mapping: file::Mapping,
+        roles: &BTreeMap<String, BTreeMap<String, file::RoleName>>,
+    ) -> BTreeMap<&'static str, Arc<dyn Adapter>> {
+        for dialect in roles.keys() {
+            self.dialect(&Key::of(["roles", dialect.as_str()]), dialect);
+        }
+        let preferences = mapping.preferences.map_or_else(file::preferences, |table| {
+            table.iter().map(|(name, key)| (Text::from(name), Text::from(key))).collect()
+        });
+        let mut configured = BTreeMap::new();
+        for (name, adapter) in self.around.adapters.clone() {
+            let roles = roles.get(name).into_iter().flatten().map(|(word, role)| (Text::from(word), role.0)).collect();
+            match adapter.configured(&Mapping { preferences: preferences.clone(), roles }) {
+                Ok(adapter) => drop(configured.insert(name, Arc::from(adapter))),
+                Err(problems) => problems.iter().for_each(|problem| self.choice(&problem.place, &problem.expected)),
+            }
+        }
+        configured
+    }
+
+    /// An adapter refuses a choice.
+    fn choice(&mut self, place: &Place, expected: &str) {
+        match place {
+            Place::Pointer(_, pointer) => self.report.add(&Key::from_pointer(pointer), expected),
+            Place::Field(_, field) => self.report.add(&Key::default(), format!("{}: {expected}", field.name())),
+        }
+    }
+
+    /// The name of a registered dialect.
+    fn dialect(&mut self, key: &Key, name: &str) -> Option<&'static str> {
+        let known = self.around.adapters.get_key_value(name);
+        if known.is_none() {
+            let known = self.around.adapters.keys().copied();
+            self.report.add(key, format!("no dialect is called `{name}`; {}", suggestion(name, known)));
+        }
+        known.map(|(name, _)| *name)
+    }
+
+    // === upstreams and clients ===
+
+    fn upstreams(&mut self, raw: BTreeMap<String, file::Upstream>) -> BTreeMap<String, Upstream> {
+        let upstreams = raw.into_iter().filter_map(|(name, raw)| {
+            let upstream = self.upstream(&Key::of(["upstreams", name.as_str()]), raw)?;
+            Some((name, upstream))
+        });
+        upstreams.collect()
+    }
+
+    fn upstream(&mut self, at: &Key, raw: file::Upstream) -> Option<Upstream> {
+        let dialect = self.required(&at.name("dialect"), raw.dialect, "name the dialect that this server speaks");
+        let dialect = dialect.and_then(|dialect| self.dialect(&at.name("dialect"), &dialect));
+        let base_url = self.required(&at.name("base_url"), raw.base_url, "say where the server is");
+        let timeout = raw.timeout.map_or(Some(file::TIMEOUT), |span| self.positive(&at.name("timeout"), Some(span)));
+
+        let key = at.name("credential");
+        let credential = self.required(&key, raw.credential, "say where the server's key or token is kept")?;
+        let is_exposed = base_url.as_ref().is_some_and(|url| !url.is_loopback());
+        let credential = self.credential(&key, credential, is_exposed);
+        Some(Upstream { dialect: dialect?, base_url: base_url?, credential: credential?, timeout: timeout? })
+    }
+
+    /// A secret in the file itself is for play: it goes nowhere but to this machine.
+    fn credential(&mut self, key: &Key, source: CredentialSource, is_exposed: bool) -> Option<Secret> {
+        if is_exposed && matches!(source, CredentialSource::Value(_)) {
+            let advice = "a secret in the file is only for servers on this machine; use `env` or `file`";
+            self.report.add(&key.name("value"), advice);
+            return None;
+        }
+        self.sound(key, source.read(self.around.environment, self.around.folder))
+    }
+
+    fn clients(&mut self, raw: Vec<file::Client>) -> Vec<Client> {
+        let mut names = HashMap::new();
+        let mut keys = HashMap::new();
+        let clients = raw.into_iter().enumerate().filter_map(|(index, raw)| {
+            let at = Key::of(["clients"]).index(index);
+            let client = self.client(&at, raw)?;
+            self.once(&mut names, &at.name("name"), client.name.clone());
+            self.once(&mut keys, &at.name("key"), client.key);
+            Some(client)
+        });
+        clients.collect()
+    }
+
+    fn client(&mut self, at: &Key, raw: file::Client) -> Option<Client> {
+        let name = self.required(&at.name("name"), raw.name, "name the client, for the logs");
+        if name.as_deref() == Some("") {
+            self.report.add(&at.name("name"), "the name is empty");
+        }
+        let key = self.required(&at.name("key"), raw.key, "say where the client's key is kept")?;
+        let key = self.sound(&at.name("key"), key.read(self.around.environment, self.around.folder));
+        Some(Client { name: name?, key: key? })
+    }
+
+    // === listeners ===
+
+    fn listeners(&mut self, raw: Vec<file::Listener>, upstreams: &BTreeMap<String, file::Upstream>) -> Vec<Listener> {
+        if raw.is_empty() {
+            self.report.add(&Key::of(["listeners"]), "missing; add [[listeners]], for without one nobody can call");
+        }
+        let listeners = raw.into_iter().enumerate().filter_map(|(index, raw)| {
+            let at = Key::of(["listeners"]).index(index);
+            let address = self.required(&at.name("address"), raw.address, "say where to listen");
+            let routes = self.routes(&at.name("routes"), raw.routes, upstreams);
+            Some(Listener { address: address?.0, routes })
+        });
+        listeners.collect()
+    }
+
+    fn routes(&mut self, at: &Key, raw: Vec<file::Route>, upstreams: &BTreeMap<String, file::Upstream>) -> Vec<Route> {
+        if raw.is_empty() {
+            self.report.add(at, "missing; add [[listeners.routes]], for without one nothing is served here");
+        }
+        let mut prefixes = HashMap::new();
+        let routes = raw.into_iter().enumerate().filter_map(|(index, raw)| {
+            let at = at.index(index);
+            let route = self.route(&at, raw, upstreams)?;
+            let prefix = self.around.adapters[route.face].dialect().prefix;
+            if let Some(other) = prefixes.insert(prefix, at.name("face")) {
+                let advice = format!("paths under {prefix} are served by {other} already; use a listener for each");
+                self.report.add(&at.name("face"), advice);
+            }
+            Some(route)
+        });
+        routes.collect()
+    }
+
+    fn route(&mut self, at: &Key, raw: file::Route, upstreams: &BTreeMap<String, file::Upstream>) -> Option<Route> {
+        let face = self.required(&at.name("face"), raw.face, "name the dialect of the clients");
+        let face = face.and_then(|face| self.dialect(&at.name("face"), &face));
+        let upstream = self.required(&at.name("upstream"), raw.upstream, "name one of the upstreams");
+        if let Some(name) = upstream.as_ref().filter(|name| !upstreams.contains_key(*name)) {
+            let suggestion = suggestion(name, upstreams.keys().map(String::as_str));
+            self.report.add(&at.name("upstream"), format!("no upstream is called `{name}`; {suggestion}"));
+        }
+        for pointer in raw.fields.keys().filter(|pointer| !pointer.starts_with('/')) {
+            let key = at.name("fields").name(pointer);
+            self.report.add(&key, "expected a JSON Pointer into the client's documents, such as /settings/x");
+        }
+        let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
+        let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
+        Some(Route { face: face?, upstream: upstream?, loss })
+    }
+
+    // === helpers ===
+
+    /// The value, which has to be there.
+    pub(super) fn required<T>(&mut self, key: &Key, value: Option<T>, advice: &str) -> Option<T> {
+        if value.is_none() {
+            self.report.add(key, format!("missing; {advice}"));
+        }
+        value
+    }
+
+    /// The value, or a problem with it.
+    pub(super) fn sound<T, E: Into<String>>(&mut self, key: &Key, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.report.add(key, error)).ok()
+    }
+
+    /// A value that no other entry has.
+    fn once<T: Eq + std::hash::Hash>(&mut self, taken: &mut HashMap<T, Key>, key: &Key, value: T) {
+        match taken.get(&value) {
+            Some(other) => self.report.add(key, format!("the same as {other}; every client needs its own")),
+            None => drop(taken.insert(value, key.clone())),
+        }
+    }
+}
+
+/// Every address that is listened on.
+fn addresses(file: &File) -> Vec<(Key, SocketAddr)> {
+    let listeners = file.listeners.iter().enumerate();
+    let listeners = listeners.map(|(index, listener)| (Key::of(["listeners"]).index(index), listener.address));
+    let stand_ins = [("ecgrid", &file.sandbox.ecgrid), ("textus", &file.sandbox.textus)];
+    let stand_ins = stand_ins
+        .into_iter()
+        .filter_map(|(name, stand_in)| Some((Key::of(["sandbox", name]), stand_in.as_ref()?.address)));
+    let all = [(Key::of(["admin"]), file.admin.address)].into_iter().chain(listeners).chain(stand_ins);
+    all.filter_map(|(key, address)| Some((key.name("address"), address?.0))).collect()
+}

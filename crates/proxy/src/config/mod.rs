@@ -1,0 +1,252 @@
+//! The configuration: read whole and checked whole before any port is bound.
+//!
+//! Three layers, each over the one before: what holds by default (`file`), a TOML file, and environment variables
+//! named `INTERLINGUA_SECTION__KEY` (`source`). What comes out is a [`Config`] of real types in which nothing is
+//! left to check (`check`), or a [`ConfigErrors`] with everything that is wrong, line by line.
+//!
+//! A variable's name is lower-cased and split at `__`. Its value is text as it stands, or a TOML list or table when it
+//! stands in brackets or braces; a list takes the place of the file's. Names with capitals or dashes, such as some
+//! words of the mapping, can be set as part of a table only.
+
+mod base_url;
+mod check;
+mod error;
+mod file;
+mod key;
+mod links;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use figment::{Figment, value::Value};
+use interlingua_core::{Adapter, LossPolicy};
+use interlingua_links::{ScopeLink, UserLink};
+use serde::Deserialize;
+
+pub use base_url::BaseUrl;
+pub use error::ConfigErrors;
+pub use secret::Secret;
+pub use source::Environment;
+
+use check::{Check, Surroundings};
+use error::{MOST, Origin, Problem, Report};
+use file::File;
+use key::Key;
+use source::{Layer, Lines};
+
+/// What a gateway is told to do.
+#[derive(Clone)]
+pub struct Config {
+    /// Where the operator's own endpoints listen.
+    pub admin: SocketAddr,
+    /// What one process takes on.
+    pub limits: Limits,
+    /// The servers that are called, by name.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// Those who may call. No two have the same name or key.
+    pub clients: Vec<Client>,
+    /// The ports that clients talk to; at least one.
+    pub listeners: Vec<Listener>,
+    /// Every registered adapter, by the name of its dialect, with the operator's choices.
+    pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
+    /// The users whose ids belong together. No id stands in two of them.
+    pub users: Vec<UserLink>,
+    /// The scopes whose ids belong together. No id stands in two of them.
+    pub scopes: Vec<ScopeLink>,
+    /// The stand-ins that run beside the gateway.
+    pub sandbox: Sandbox,
+}
+
+/// What one process takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body of a request, in bytes. Default: 1 MiB.
+    pub body: usize,
+    /// How many requests are worked on at once; more are refused. Default: 1024.
+    pub in_flight: NonZeroU32,
+    /// How long a request may take, with all calls that it needs. Default: 30 seconds.
+    pub deadline: Duration,
+    /// How long requests may go on after the order to stop. Default: 10 seconds.
+    pub drain: Duration,
+}
+
+/// A server that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The dialect that it speaks; one of [`Config::adapters`].
+    pub dialect: &'static str,
+    /// Where its API begins.
+    pub base_url: BaseUrl,
+    /// What it knows us by.
+    pub credential: Secret,
+    /// How long one call may take. Default: 10 seconds.
+    pub timeout: Duration,
+}
+
+/// Somebody who may call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its name in logs.
+    pub name: String,
+    /// The SHA-256 of its key.
+    pub key: [u8; 32],
+}
+
+/// A port that clients talk to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it serves: at least one face, and no two under the same path.
+    pub routes: Vec<Route>,
+}
+
+/// Which dialect is served, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// The dialect of the clients; one of [`Config::adapters`].
+    pub face: &'static str,
+    /// The server that is called; one of [`Config::upstreams`].
+    pub upstream: String,
+    /// What is done about losses.
+    pub loss: LossPolicy,
+}
+
+/// Where the stand-ins for the vendors listen; those that have no address are not started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    /// The stand-in for ECGrid.
+    pub ecgrid: Option<SocketAddr>,
+    /// The stand-in for TextUs.
+    pub textus: Option<SocketAddr>,
+}
+
+/// Without the key, which is a person's or a program's own.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Without what is remembered of users.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("admin", &self.admin)
+            .field("limits", &self.limits)
+            .field("upstreams", &self.upstreams)
+            .field("clients", &self.clients)
+            .field("listeners", &self.listeners)
+            .field("adapters", &self.adapters.keys())
+            .field("users", &self.users.len())
+            .field("scopes", &self.scopes.len())
+            .field("sandbox", &self.sandbox)
+            .finish()
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`, or the sandbox's configuration when there is none, with the environment of this
+    /// process.
+    ///
+    /// Of two adapters for the same dialect, the later counts.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn load(path: Option<&Path>, adapters: &[Box<dyn Adapter>]) -> Result<Self, ConfigErrors> {
+        Self::load_in(&Environment::of_process(), path, adapters)
+    }
+
+    /// The same with any environment.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn load_in(
+        environment: &Environment,
+        path: Option<&Path>,
+        adapters: &[Box<dyn Adapter>],
+    ) -> Result<Self, ConfigErrors> {
+        let text = path.map_or_else(|| Ok(Text::sandbox()), Text::read)?;
+        let (mut report, values) = layers(environment, &text)?;
+        let file = extract(values, &mut report);
+        let adapters = adapters.iter().map(|adapter| (adapter.dialect().name, &**adapter)).collect();
+        Check::new(Surroundings { adapters, environment, folder: &text.folder }, report).config(file)
+    }
+}
+
+/// A configuration file that has been read.
+struct Text {
+    /// Its name in messages.
+    name: String,
+    /// Where relative paths in it start.
+    folder: PathBuf,
+    text: String,
+}
+
+impl Text {
+    fn sandbox() -> Self {
+        let text = include_str!("../../../../config/sandbox.toml").to_owned();
+        Self { name: "built-in sandbox.toml".to_owned(), folder: PathBuf::new(), text }
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigErrors> {
+        let name = path.display().to_string();
+        let unusable = |position, message| {
+            ConfigErrors::unusable(&name, Problem { origin: Origin::File(position), key: Key::default(), message })
+        };
+        let bytes = std::fs::read(path).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let sound = error.utf8_error().valid_up_to();
+            let sound = str::from_utf8(&error.as_bytes()[..sound]).unwrap_or_default();
+            unusable(Some(Lines::new(sound).position(sound.len())), "not UTF-8 text".to_owned())
+        })?;
+        Ok(Self { name, folder: path.parent().map(Path::to_owned).unwrap_or_default(), text })
+    }
+}
+
+/// The layers, one over the other, and where each key of them was set.
+fn layers(environment: &Environment, text: &Text) -> Result<(Report, Value), ConfigErrors> {
+    let unusable = |problem| ConfigErrors::unusable(&text.name, problem);
+    let defaults = Layer::toml("defaults", file::DEFAULTS).map_err(unusable)?;
+    let file = Layer::toml("file", &text.text).map_err(unusable)?;
+    let (environment, problems) = Layer::environment(environment);
+
+    let figment = Figment::from(&defaults).merge(&file).merge(&environment);
+    let values = figment.find_value("").expect("none of the layers fails, and the empty path leads to the whole");
+
+    let mut origins = file.origins; // a default has no place that could be shown
+    origins.overlay(environment.origins);
+    Ok((Report::new(&text.name, origins, problems), values))
+}
+
+/// Reads the values into the shape of the file.
+///
+/// serde stops at the first value that does not fit. That one is reported and taken out, and serde starts again, so
+/// that all the others are found, too.
+fn extract(mut values: Value, report: &mut Report) -> File {
+    for _ in 0..MOST {
+        let error = match File::deserialize(&values) {
+            Ok(file) => return file,
+            Err(error) => error,
+        };
+        let key = Key::from_path(&error.path, &values);
+        report.unreadable(&key, &error.kind);
+        key.take_from(&mut values);
+    }
+    report.close();
+    File::default()
+}

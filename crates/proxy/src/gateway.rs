@@ -1,0 +1,252 @@
+//! The gateway as a whole: which dialects it knows, how it is started, and how it stops.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    fmt, io,
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use interlingua_core::{Adapter, SchemaError, Validator};
+use interlingua_links::{Links, Memory};
+use tokio::sync::{Semaphore, watch};
+use tower::service_fn;
+
+use crate::{
+    admin::Admin,
+    auth::Clients,
+    cli,
+    config::{self, Config},
+    report::Reports,
+    route::{Route, Routes, Shared},
+    server::{self, Listening},
+    stack::stack,
+    turns::Turns,
+    upstream::{self, Upstream},
+};
+
+/// A gateway that knows these dialects, and no other.
+///
+/// The binary of this crate is no more than this, and neither is a gateway with an adapter of your own:
+///
+/// ```no_run
+/// use interlingua::Gateway;
+/// use interlingua_ecgrid::Ecgrid;
+/// use interlingua_textus::Textus;
+///
+/// fn main() -> std::process::ExitCode {
+///     Gateway::builder().adapter(Ecgrid::new()).adapter(Textus::new()).run()
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Gateway {
+    adapters: Vec<Box<dyn Adapter>>,
+}
+
+impl Gateway {
+    /// A gateway that knows no dialect yet.
+    pub fn builder() -> Self {
+        Self::default()
+    }
+
+    /// Adds a dialect. One that is added later takes the place of one with the same name.
+    #[must_use]
+    pub fn adapter(mut self, adapter: impl Adapter + 'static) -> Self {
+        self.adapters.retain(|other| other.dialect().name != adapter.dialect().name);
+        self.adapters.push(Box::new(adapter));
+        self
+    }
+
+    /// The dialects, in the order in which they were added.
+    pub fn adapters(&self) -> &[Box<dyn Adapter>] {
+        &self.adapters
+    }
+
+    /// Does what the command line of the process says, and gives the process's exit code.
+    pub fn run(self) -> ExitCode {
+        cli::run(&self)
+    }
+
+    /// Binds the listeners of `config` and serves them, until the [`Running`] is stopped or dropped.
+    ///
+    /// # Errors
+    ///
+    /// A port cannot be bound, or an adapter's schema cannot be used.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let service = Service::new(&config)?;
+        let (stop, stopping) = watch::channel(false);
+        let in_flight = Arc::new(Semaphore::new(config.limits.in_flight.get() as usize));
+        let admin_socket = bind(config.admin).await?;
+        // All ports are bound before the first is served.
+        let mut sockets = Vec::with_capacity(config.listeners.len());
+        for listener in &config.listeners {
+            sockets.push((bind(listener.address).await?, service.routes(listener)?));
+        }
+        let mut listeners = Vec::with_capacity(sockets.len());
+        for (socket, routes) in sockets {
+            let stack = stack(routes, &config.limits, Arc::clone(&in_flight));
+            listeners.push(server::serve(socket, stack, stopping.clone())?);
+        }
+        let ready = Arc::new(AtomicBool::new(true));
+        let admin = Admin { shared: Arc::clone(&service.shared), ready: Arc::clone(&ready) };
+        // The admin listener outlives the others, so that it can say that they are stopping.
+        let (stop_admin, stopping_admin) = watch::channel(false);
+        let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
+        let admin = server::serve(admin_socket, admin, stopping_admin)?;
+        Ok(Running { listeners, admin, stop, stop_admin, ready, drain: config.limits.drain })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    server::bind(address).await.map_err(|error| StartError::Bind(address, error))
+}
+
+/// What a configuration turns into, without a single socket: upstreams, validators, links.
+pub(crate) struct Service {
+    pub(crate) shared: Arc<Shared>,
+    upstreams: BTreeMap<String, Arc<Upstream>>,
+    adapters: BTreeMap<&'static str, (Arc<dyn Adapter>, Arc<Validator>)>,
+}
+
+impl Service {
+    /// # Errors
+    ///
+    /// An adapter's schema cannot be used.
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let links = Memory::new(config.users.clone(), config.scopes.clone())
+            .map_err(|taken| StartError::Links(taken.to_string()))?;
+        let links: Arc<dyn Links> = Arc::new(links);
+        let mut adapters = BTreeMap::new();
+        for (name, adapter) in &config.adapters {
+            let validator = Validator::new(adapter.dialect()).map_err(|error| StartError::Schema(name, error))?;
+            adapters.insert(*name, (Arc::clone(adapter), Arc::new(validator)));
+        }
+        let client = upstream::http_client();
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in &config.upstreams {
+            let adapter = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
+            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0), client.clone());
+            upstreams.insert(name.clone(), Arc::new(upstream));
+        }
+        let shared = Shared {
+            links,
+            clients: Clients::new(config.clients.clone()),
+            limits: config.limits.clone(),
+            reports: Reports::default(),
+            turns: Turns::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), upstreams, adapters })
+    }
+
+    /// The routes of a listener.
+    fn routes(&self, listener: &config::Listener) -> Result<Routes, StartError> {
+        listener.routes.iter().map(|route| self.route(route)).collect::<Result<_, _>>().map(Routes::new)
+    }
+
+    /// # Errors
+    ///
+    /// The route names a dialect or an upstream that the configuration does not have.
+    pub(crate) fn route(&self, route: &config::Route) -> Result<Arc<Route>, StartError> {
+        let (face, validator) = self.adapters.get(route.face).ok_or(StartError::Dialect(route.face))?;
+        let upstream = self.upstreams.get(&route.upstream);
+        let upstream = upstream.ok_or_else(|| StartError::Upstream(route.upstream.clone()))?;
+        Ok(Arc::new(Route {
+            face: Arc::clone(face),
+            validator: Arc::clone(validator),
+            upstream: Arc::clone(upstream),
+            loss: route.loss.clone(),
+            shared: Arc::clone(&self.shared),
+        }))
+    }
+}
+
+/// A gateway at work.
+#[derive(Debug)]
+pub struct Running {
+    listeners: Vec<Listening>,
+    admin: Listening,
+    stop: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    ready: Arc<AtomicBool>,
+    drain: std::time::Duration,
+}
+
+impl Running {
+    /// Where the listeners are, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address).collect()
+    }
+
+    /// Where the admin listener is.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Refuses new connections, lets those that are open finish what they are at, and returns when they have, or when
+    /// the drain time is over; whether they have.
+    pub async fn stop(self) -> bool {
+        self.ready.store(false, Ordering::Relaxed);
+        // The listeners may be gone already; then there is nobody to tell.
+        let _ = self.stop.send(true);
+        let finished = server::within(self.drain, async {
+            for listener in self.listeners {
+                listener.stopped().await;
+            }
+        })
+        .await;
+        let _ = self.stop_admin.send(true);
+        finished
+    }
+}
+
+/// Why a gateway could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port cannot be bound.
+    Bind(SocketAddr, io::Error),
+    /// A socket failed.
+    Socket(io::Error),
+    /// A schema of this adapter cannot be used.
+    Schema(&'static str, SchemaError),
+    /// There is no adapter for this dialect.
+    Dialect(&'static str),
+    /// There is no upstream of this name.
+    Upstream(String),
+    /// The links contradict each other.
+    Links(String),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Socket(error) => write!(f, "a socket failed: {error}"),
+            Self::Schema(dialect, error) => write!(f, "the adapter for {dialect}: {error}"),
+            Self::Dialect(dialect) => write!(f, "there is no adapter for {dialect}"),
+            Self::Upstream(name) => write!(f, "there is no upstream {name}"),
+            Self::Links(reason) => write!(f, "the links: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(_, error) | Self::Socket(error) => Some(error),
+            Self::Schema(_, error) => Some(error),
+            Self::Dialect(_) | Self::Upstream(_) | Self::Links(_) => None,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The layers around a request, one a file.
+
+mod answer_errors;
+mod authenticate;
+mod catch_panics;
+mod read_bodies;
+mod trace_requests;
+
+pub(crate) use answer_errors::AnswerErrors;
+pub(crate) use authenticate::Authenticate;
+pub(crate) use catch_panics::CatchPanics;
+pub(crate) use read_bodies::ReadBodies;
+pub(crate) use trace_requests::TraceRequests;
+
+use std::pin::Pin;
+
+/// What goes wrong below the layer that answers errors.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A layer's future; boxed, as this is an application and not a library of layers.
+pub(crate) type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;

@@ -1,0 +1,112 @@
+//! The way of a request between two sides of one dialect: checked, and forwarded as it came.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response,
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use http_body_util::Either;
+use interlingua_core::{Request, Result};
+use tokio::time::Instant;
+
+use crate::{
+    body::{self, Body},
+    prefer::PREFER,
+    route::Route,
+    trace::Context,
+};
+
+/// A request on its way through.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    /// The bytes as they came.
+    pub(crate) body: Bytes,
+}
+
+/// Checks a request against the schemas of the dialect and forwards it byte for byte; members that the schemas do not
+/// know are the upstream's to judge.
+///
+/// # Errors
+///
+/// The request is not valid, or the upstream does not answer.
+pub(crate) async fn pass(
+    route: &Route,
+    request: &Request,
+    passing: Passing,
+    context: &Context,
+    deadline: Instant,
+) -> Result<Response<Body>> {
+    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    context.is_for(operation.name);
+    let Passing { method, target, headers, body } = passing;
+    let headers = request_headers(route, headers, !body.is_empty());
+    let response = route.upstream.forward(method, &target, headers, body, context, deadline).await?;
+    let (mut parts, body) = response.into_parts();
+    remove_hop_by_hop(&mut parts.headers);
+    Ok(Response::from_parts(parts, Either::Right(body)))
+}
+
+/// The client's headers without what was meant for the gateway: its credential above all.
+fn request_headers(route: &Route, mut headers: HeaderMap, has_body: bool) -> HeaderMap {
+    remove_hop_by_hop(&mut headers);
+    for style in route.face.dialect().credentials {
+        headers.remove(style.header);
+    }
+    for name in [HOST, CONTENT_LENGTH, EXPECT, PREFER] {
+        headers.remove(name);
+    }
+    if has_body && body::names_no_json(&headers) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(route.face.dialect().media_type));
+    }
+    headers
+}
+
+/// Removes the headers that are for one connection only (RFC 9110, section 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_one_connection_stay_behind() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "Basic x"),
+            ("accept", "*/*"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["accept"]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Our own endpoints' errors (RFC 9457). A face never answers with one: it has its own.
+
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+
+use crate::body::{Body, full};
+
+/// There is nothing at this path.
+pub(crate) fn not_found(detail: &str) -> Response<Body> {
+    problem(StatusCode::NOT_FOUND, detail)
+}
+
+/// The path is there, but not with this method.
+pub(crate) fn method_not_allowed() -> Response<Body> {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "this path is for GET")
+}
+
+/// A fault of ours.
+pub(crate) fn internal() -> Response<Body> {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed")
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+    let document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let mut response = Response::new(full(document.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}

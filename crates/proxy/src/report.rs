@@ -1,0 +1,149 @@
+//! Fidelity reports: what a translation could not carry, kept for a while and told in a header.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderName, HeaderValue};
+use interlingua_core::{Adapter, Document, Note, NoteKind, Place};
+use serde_json::{Value, json};
+
+/// The header of an answer whose translation has notes.
+pub(crate) const FIDELITY: HeaderName = HeaderName::from_static("interlingua-fidelity");
+
+/// How many reports are kept.
+const KEPT: usize = 4096;
+
+/// One request's notes.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The id of the request.
+    pub(crate) id: String,
+    pub(crate) face: &'static str,
+    pub(crate) upstream: String,
+    pub(crate) operation: String,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One note, with the pointer that the client, or whoever knows the upstream, can follow.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) document: Document,
+    pub(crate) pointer: String,
+    pub(crate) kind: NoteKind,
+    pub(crate) reason: String,
+}
+
+impl Entry {
+    pub(crate) fn new(note: &Note, face: &dyn Adapter, upstream: &dyn Adapter) -> Self {
+        Self {
+            document: note.place.document(),
+            pointer: pointer(note, face, upstream),
+            kind: note.kind,
+            reason: note.reason.clone().into_owned(),
+        }
+    }
+}
+
+/// Where the field of a note stands: in the client's own documents, or in the upstream's.
+pub(crate) fn pointer(note: &Note, face: &dyn Adapter, upstream: &dyn Adapter) -> String {
+    match &note.place {
+        Place::Pointer(_, pointer) => pointer.to_string(),
+        Place::Field(document @ Document::Upstream, field) => upstream.pointer(field, *document),
+        Place::Field(document, field) => face.pointer(field, *document),
+    }
+}
+
+impl Report {
+    /// The value of the header: `lossy` where something is lost or narrowed, and how many fields of which kind.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let count = |kind| self.entries.iter().filter(|entry| entry.kind == kind).count();
+        let kinds = [NoteKind::Dropped, NoteKind::Narrowed, NoteKind::Defaulted, NoteKind::Unknown];
+        let lossy = count(NoteKind::Dropped) + count(NoteKind::Narrowed) > 0;
+        let mut value = String::from(if lossy { "lossy" } else { "lossless" });
+        for kind in kinds.into_iter().filter(|kind| count(*kind) > 0) {
+            value.push_str(&format!("; {kind}={}", count(kind)));
+        }
+        value.push_str(&format!("; report=\"{}\"", self.id));
+        HeaderValue::try_from(value).ok()
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "id": self.id,
+            "face": self.face,
+            "upstream": self.upstream,
+            "operation": self.operation,
+            "notes": self.entries.iter().map(|entry| json!({
+                "document": entry.document.name(),
+                "pointer": entry.pointer,
+                "kind": entry.kind.name(),
+                "reason": entry.reason,
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The latest reports.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Mutex<VecDeque<Arc<Report>>>);
+
+impl Reports {
+    pub(crate) fn keep(&self, report: Report) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() == KEPT {
+            reports.pop_front();
+        }
+        reports.push_back(Arc::new(report));
+    }
+
+    /// The report on a request, as a document; the latest, where a client uses one id twice.
+    pub(crate) fn document(&self, id: &str) -> Option<Value> {
+        let report = {
+            let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            reports.iter().rev().find(|report| report.id == id).cloned()
+        };
+        report.map(|report| report.document())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(id: &str, kinds: &[NoteKind]) -> Report {
+        let entry = |kind: &NoteKind| Entry {
+            document: Document::Request,
+            pointer: "/a".into(),
+            kind: *kind,
+            reason: "why".into(),
+        };
+        let entries = kinds.iter().map(entry).collect();
+        Report { id: id.into(), face: "a", upstream: "b".into(), operation: "get-user".into(), entries }
+    }
+
+    #[test]
+    fn the_header_counts_by_kind() {
+        let header = |kinds| report("r1", kinds).header().map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header(&[]), None);
+        assert_eq!(
+            header(&[NoteKind::Unknown, NoteKind::Dropped, NoteKind::Dropped]).as_deref(),
+            Some("lossy; dropped=2; unknown=1; report=\"r1\"")
+        );
+        assert_eq!(header(&[NoteKind::Defaulted]).as_deref(), Some("lossless; defaulted=1; report=\"r1\""));
+    }
+
+    #[test]
+    fn the_latest_reports_are_kept() {
+        let reports = Reports::default();
+        for number in 0..=KEPT {
+            reports.keep(report(&number.to_string(), &[NoteKind::Dropped]));
+        }
+        assert!(reports.document("0").is_none());
+        assert_eq!(reports.document("1").unwrap()["notes"][0]["pointer"], "/a");
+    }
+}

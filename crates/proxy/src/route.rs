@@ -1,0 +1,72 @@
+//! A route: a face, an upstream, and what is done between them.
+
+use std::{fmt, sync::Arc};
+
+use interlingua_core::{Adapter, Error, ErrorKind, LossPolicy, Result, Validator};
+use interlingua_links::Links;
+
+use crate::{auth::Clients, config::Limits, report::Reports, turns::Turns, upstream::Upstream};
+
+/// A face that clients speak to, and the upstream that stands behind it.
+pub(crate) struct Route {
+    pub(crate) face: Arc<dyn Adapter>,
+    pub(crate) validator: Arc<Validator>,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) loss: LossPolicy,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all routes have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) links: Arc<dyn Links>,
+    pub(crate) clients: Clients,
+    pub(crate) limits: Limits,
+    pub(crate) reports: Reports,
+    pub(crate) turns: Turns,
+}
+
+impl Route {
+    /// Whether both sides speak the same dialect, so that bytes pass as they come.
+    pub(crate) fn passes(&self) -> bool {
+        self.face.dialect().name == self.upstream.adapter.dialect().name
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("face", &self.face.dialect().name)
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The routes of a listener, by what their paths start with.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes(Arc<Vec<Arc<Route>>>);
+
+impl Routes {
+    pub(crate) fn new(mut routes: Vec<Arc<Route>>) -> Self {
+        // The longest prefix first, so that the first one that fits is the nearest.
+        routes.sort_by_key(|route| std::cmp::Reverse(route.face.dialect().prefix.len()));
+        Self(Arc::new(routes))
+    }
+
+    /// The route of a path.
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
+        self.0.iter().find(|route| path.starts_with(route.face.dialect().prefix))
+    }
+}
+
+impl Route {
+    /// The route that was found for a request.
+    ///
+    /// # Errors
+    ///
+    /// None was, which is a fault of ours: the outermost layer finds it.
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Result<&Arc<Self>> {
+        let route = request.extensions().get::<Arc<Self>>();
+        route.ok_or_else(|| Error::new(ErrorKind::Internal, "the request has no route"))
+    }
+}

@@ -1,0 +1,38 @@
+//! The tower stack of a listener.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+use tower::{Service, ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+
+use crate::{
+    answer::AnswerRequests,
+    body::Body,
+    config::Limits,
+    layers::{AnswerErrors, Authenticate, CatchPanics, ReadBodies, TraceRequests},
+    route::Routes,
+};
+
+/// A plan ends by itself at the deadline, and then knows what it has done; this much later everything else ends, too.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a request goes through, outermost first.
+pub(crate) fn stack(
+    routes: Routes,
+    limits: &Limits,
+    in_flight: Arc<Semaphore>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+    ServiceBuilder::new()
+        .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
+        .layer(AnswerErrors) // errors below, answers above
+        .layer(CatchPanics)
+        .load_shed() // refuse rather than queue
+        .layer(GlobalConcurrencyLimitLayer::with_semaphore(in_flight)) // one limit for all listeners
+        .timeout(limits.deadline + GRACE) // inside the limit: the clock starts with the work
+        .layer(Authenticate) // before the body is read
+        .layer(ReadBodies)
+        .service(AnswerRequests)
+}

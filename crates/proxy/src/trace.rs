@@ -1,0 +1,163 @@
+//! What follows a request on its way: its id, its trace, and when it began.
+
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use interlingua_core::{Effect, ErrorKind};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// The header that names a request, in and out and towards the upstream.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// A request's id and trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) request_id: HeaderValue,
+    traceparent: Option<HeaderValue>,
+    tracestate: Option<HeaderValue>,
+    pub(crate) started: Instant,
+    pub(crate) seen: Arc<Seen>,
+}
+
+/// What the layers learn of a request on its way, for the event at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The name of the client.
+    pub(crate) client: OnceLock<Arc<str>>,
+    /// The name of the operation.
+    pub(crate) operation: OnceLock<String>,
+    pub(crate) success: OnceLock<Success>,
+    pub(crate) failure: OnceLock<Failure>,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(crate) struct Success {
+    pub(crate) calls: usize,
+    pub(crate) dropped: usize,
+    pub(crate) narrowed: usize,
+}
+
+/// What went wrong, without a value of the request.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    pub(crate) effect: Effect,
+    pub(crate) message: String,
+}
+
+impl Context {
+    /// A request of our own.
+    pub(crate) fn new() -> Self {
+        Self::of(&HeaderMap::new())
+    }
+
+    /// A client's request: its own id where that is one, else a fresh one.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let request_id = headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned();
+        let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
+        Self {
+            request_id: request_id.unwrap_or_else(fresh_id),
+            // A state without a valid parent is to be ignored (W3C Trace Context, section 3.3).
+            tracestate: traceparent.as_ref().and_then(|_| headers.get(TRACESTATE)).cloned(),
+            traceparent,
+            started: Instant::now(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// Notes which operation the request turned out to be for.
+    pub(crate) fn is_for(&self, operation: &str) {
+        // The first one counts; a request is for one operation.
+        let _ = self.seen.operation.set(operation.to_owned());
+    }
+
+    /// The request's id as text.
+    pub(crate) fn id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Puts id and trace into the headers of a request to an upstream.
+    pub(crate) fn pass_on(&self, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, self.request_id.clone());
+        for (name, value) in [(TRACEPARENT, &self.traceparent), (TRACESTATE, &self.tracestate)] {
+            match value {
+                Some(value) => headers.insert(name, value.clone()),
+                None => headers.remove(name),
+            };
+        }
+    }
+}
+
+fn fresh_id() -> HeaderValue {
+    HeaderValue::try_from(Uuid::now_v7().to_string()).expect("a UUID is made of hexadecimal digits and hyphens")
+}
+
+/// Ids go into logs and URLs: letters, digits and a few marks, and not too many of them.
+fn is_request_id(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    (1..=128).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, ids not all zero (W3C Trace Context, section 3.2).
+fn is_traceparent(value: &[u8]) -> bool {
+    let parts: Vec<_> = value.split(|&byte| byte == b'-').collect();
+    let [version, trace, parent, flags] = parts.as_slice() else { return false };
+    let hex = |part: &[u8], length: usize| {
+        part.len() == length && part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let zero = |part: &[u8]| part.iter().all(|&byte| byte == b'0');
+    hex(version, 2)
+        && *version != b"ff"
+        && hex(trace, 32)
+        && !zero(trace)
+        && hex(parent, 16)
+        && !zero(parent)
+        && hex(flags, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_id_and_trace_are_passed_on_where_they_are_such() {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_static("abc-123"));
+        headers
+            .insert(TRACEPARENT, HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
+        let mut sent = HeaderMap::new();
+        Context::of(&headers).pass_on(&mut sent);
+        assert_eq!(sent, headers);
+    }
+
+    #[test]
+    fn what_is_none_is_replaced_or_left_out() {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_static("a b"));
+        headers.insert(TRACEPARENT, HeaderValue::from_static("00-0-0-01"));
+        headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
+        let mut sent = headers.clone();
+        Context::of(&headers).pass_on(&mut sent);
+        assert_eq!(sent[REQUEST_ID].len(), 36);
+        assert_eq!(sent.len(), 1);
+    }
+
+    #[test]
+    fn traceparents() {
+        for (value, valid) in [
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true),
+            ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false),
+            ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false),
+            ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false),
+            ("", false),
+        ] {
+            assert_eq!(is_traceparent(value.as_bytes()), valid, "{value}");
+        }
+    }
+}
