@@ -1,7 +1,7 @@
 //! Carrying out a plan: one call after the other, and when one fails, telling what was done.
 
 use interlingua_core::{
-    Access, Adapter, Call, Command, Effect, Error, Note, Outcome, Part, PartState, Reply, Result, Step,
+    Access, Adapter, Call, Command, Effect, Error, ErrorKind, Note, Outcome, Part, PartState, Reply, Result, Step,
 };
 
 /// What sends the calls of a plan.
@@ -13,6 +13,9 @@ pub(crate) trait Transport: Sync {
     /// No answer; the effect tells whether the call can have arrived.
     fn send(&self, call: &Call) -> impl Future<Output = Result<Reply>> + Send;
 }
+
+/// More calls than any plan needs: one that asks for more goes in circles.
+const MOST_CALLS: usize = 64;
 
 /// What came of a plan.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub(crate) struct Executed {
 /// # Errors
 ///
 /// The plan's, the transport's or the judge's. When a write had been applied before, it is
-/// [`ErrorKind::Partial`](interlingua_core::ErrorKind::Partial) and tells what became of each write.
+/// [`ErrorKind::Partial`] and tells what became of each write.
 pub(crate) async fn execute(
     adapter: &dyn Adapter,
     command: &Command,
@@ -49,6 +52,9 @@ pub(crate) async fn execute(
                 calls
             }
         };
+        if calls.is_empty() || replies.len() == MOST_CALLS {
+            return Err(progress.failed(Error::new(ErrorKind::Internal, "the adapter's plan does not end")));
+        }
         let call = calls.remove(0);
         progress.sending(&call, calls);
         let reply = transport.send(&call).await.map_err(|error| progress.failed(error))?;
@@ -84,7 +90,7 @@ impl Progress {
             // A read changes nothing, whatever became of it.
             (None, Effect::Unknown, _) => error.with_effect(Effect::Refused),
             // The write was answered, and nobody understands the answer.
-            (Some(_), Effect::NothingSent, interlingua_core::ErrorKind::BadReply) => error.with_effect(Effect::Unknown),
+            (Some(_), Effect::NothingSent, ErrorKind::BadReply) => error.with_effect(Effect::Unknown),
             _ => error,
         };
         if self.applied.is_empty() {

@@ -15,6 +15,7 @@ use std::{
 use interlingua_core::{Adapter, SchemaError, Validator};
 use interlingua_links::{Links, Memory};
 use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
 use tower::service_fn;
 
 use crate::{
@@ -98,7 +99,7 @@ impl Gateway {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let admin = server::serve(admin_socket, admin, stopping_admin)?;
-        Ok(Running { listeners, admin, stop, stop_admin, ready, drain: config.limits.drain })
+        Ok(Running { listeners, admin, stop, stop_admin, ready, shared: service.shared, drain: config.limits.drain })
     }
 }
 
@@ -139,6 +140,7 @@ impl Service {
             limits: config.limits.clone(),
             reports: Reports::default(),
             turns: Turns::default(),
+            writes: TaskTracker::new(),
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -173,6 +175,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     drain: std::time::Duration,
 }
 
@@ -197,6 +200,9 @@ impl Running {
             for listener in self.listeners {
                 listener.stopped().await;
             }
+            // Writes whose clients have gone away are no less writes.
+            self.shared.writes.close();
+            self.shared.writes.wait().await;
         })
         .await;
         let _ = self.stop_admin.send(true);

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use interlingua_core::{Adapter, Error, ErrorKind, LossPolicy, Result, Validator};
 use interlingua_links::Links;
+use tokio_util::task::TaskTracker;
 
 use crate::{auth::Clients, config::Limits, report::Reports, turns::Turns, upstream::Upstream};
 
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
     pub(crate) turns: Turns,
+    /// The writes that are under way; they go on when their client goes away.
+    pub(crate) writes: TaskTracker,
 }
 
 impl Route {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Error, ErrorKind, Grant, GrantChange, Note, OnLoss, Outcome, Reply, Request, Response,
-    Result, Role, Target, User, UserId,
+    Access, Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Problem, Reply, Request,
+    Response, Result, Role, Target, User, UserId,
 };
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ use crate::{
     report::{self, Entry},
     route::Route,
     trace::Context,
+    turns::Turn,
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -74,7 +75,9 @@ pub(crate) async fn translate(
     match access {
         Access::Read => translation.carry_out(understood).await,
         // In a task of its own: a client that goes away must not leave half a write behind.
-        Access::Write => tokio::spawn(async move { translation.carry_out(understood).await })
+        Access::Write => Arc::clone(&translation.route.shared)
+            .writes
+            .spawn(async move { translation.carry_out(understood).await })
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(UNKNOWN))),
     }
@@ -98,7 +101,7 @@ impl Translation {
         let user = pair.user_to_upstream(&asked).await?;
         // One writer per user at a time: a plan may read, change and write back.
         let _turn = match access {
-            Access::Write => Some(self.route.shared.turns.take(&self.route.upstream.name, &user).await),
+            Access::Write => Some(self.turn(&user).await?),
             Access::Read => None,
         };
         let command = self.complete(command, &user, &asked).await?;
@@ -129,6 +132,13 @@ impl Translation {
         Ok(Answer { response: writing.response, operation, entries: self.entries(&notes), calls: executed.calls })
     }
 
+    async fn turn(&self, user: &UserId) -> Result<Turn> {
+        let turn = self.route.shared.turns.take(&self.route.upstream.name, user);
+        tokio::time::timeout_at(self.deadline, turn)
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, "others were writing the same user for too long"))
+    }
+
     fn pair(&self) -> Pair<'_> {
         Pair {
             links: &*self.route.shared.links,
@@ -146,7 +156,11 @@ impl Translation {
             let Outcome::User(present) = executed.outcome else {
                 return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
             };
-            let (present, _) = self.pair().to_face(*present, asked, Access::Read).await?;
+            let (present, unlinked) = self.pair().to_face(*present, asked, Access::Read).await?;
+            if !unlinked.is_empty() {
+                let expected = "required: the user has roles in several scopes, some of which are not linked";
+                return Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]));
+            }
             patch.grants = patch.grants.complete(&present)?;
         }
         Ok(Command::UpdateUser { user: face_user, patch })

@@ -156,7 +156,11 @@ impl Upstream {
     }
 
     async fn within<T>(&self, deadline: Instant, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let end = deadline.min(Instant::now() + self.timeout);
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(Error::new(ErrorKind::Timeout, "the request took too long"));
+        }
+        let end = deadline.min(now + self.timeout);
         tokio::time::timeout_at(end, future)
             .await
             .unwrap_or_else(|_| Err(lost(ErrorKind::Timeout, "the upstream did not answer in time")))

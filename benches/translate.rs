@@ -1,0 +1,3 @@
+//! The price of a translation.
+
+fn main() {}
