@@ -108,3 +108,111 @@ impl Progress {
         Error::partial(parts.chain(remaining.map(part(PartState::NotSent))).collect(), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use interlingua_core::{Email, Field, Mapping, NOTIFY_EMAIL, Patch, UserId, UserPatch, http::StatusCode};
+    use interlingua_ecgrid::Ecgrid;
+
+    use super::*;
+
+    const USER: &str = r#"{"success": true, "data": {"userId": 1042}}"#;
+    const TRUE: &str = r#"{"success": true, "data": true}"#;
+    const DENIED: &str = r#"{"success": false, "errorCode": "AccessDenied", "message": "no", "data": null}"#;
+
+    /// Answers with what it was given, and counts.
+    struct Script(Mutex<Vec<Result<Reply>>>);
+
+    impl Transport for Script {
+        async fn send(&self, _: &Call) -> Result<Reply> {
+            self.0.lock().unwrap().remove(0)
+        }
+    }
+
+    fn reply(status: u16, body: &str) -> Result<Reply> {
+        Ok(Reply::new(StatusCode::from_u16(status).unwrap(), body.to_owned()))
+    }
+
+    fn timeout() -> Result<Reply> {
+        Err(Error::new(ErrorKind::Timeout, "no answer").with_effect(Effect::Unknown))
+    }
+
+    fn adapter() -> Box<dyn Adapter> {
+        let preferences = [("emailNotification".into(), NOTIFY_EMAIL.into())].into();
+        Ecgrid::new().configured(&Mapping { preferences, roles: BTreeMap::new() }).unwrap()
+    }
+
+    /// Two writes at ECGrid: the profile, and then the configuration.
+    fn two_writes() -> Command {
+        let patch = UserPatch {
+            email: Patch::Set(Email::parse("a@example.com").unwrap()),
+            preferences: [(NOTIFY_EMAIL.into(), Patch::Set(true.into()))].into(),
+            ..UserPatch::default()
+        };
+        Command::UpdateUser { user: UserId::new("1042"), patch }
+    }
+
+    fn run(command: &Command, script: Vec<Result<Reply>>, goes_on: bool) -> (Result<Executed>, usize) {
+        let script = Script(Mutex::new(script));
+        let judge = |_: &[Note]| if goes_on { Ok(()) } else { Err(Error::unrepresentable(Vec::new())) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let result = runtime.block_on(execute(&*adapter(), command, &script, judge));
+        (result, script.0.into_inner().unwrap().len())
+    }
+
+    #[track_caller]
+    fn fails(script: Vec<Result<Reply>>, kind: ErrorKind, effect: Effect, parts: &[PartState]) {
+        let (result, unsent) = run(&two_writes(), script, true);
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (kind, effect), "{error}");
+        assert_eq!(error.parts().iter().map(|part| part.state).collect::<Vec<_>>(), parts);
+        assert_eq!(unsent, 0, "every answer of the script was asked for");
+    }
+
+    #[test]
+    fn a_plan_is_carried_out() {
+        let (result, _) = run(&two_writes(), vec![reply(200, USER), reply(200, TRUE)], true);
+        assert_eq!(result.unwrap().calls, 2);
+    }
+
+    #[test]
+    fn what_fails_first_fails_whole() {
+        fails(vec![reply(403, DENIED)], ErrorKind::Forbidden, Effect::Refused, &[]);
+        fails(vec![reply(200, DENIED)], ErrorKind::Forbidden, Effect::Refused, &[]);
+        fails(vec![reply(500, "")], ErrorKind::Unavailable, Effect::Unknown, &[]);
+        fails(vec![reply(200, "<html>")], ErrorKind::BadReply, Effect::Unknown, &[]);
+        fails(vec![timeout()], ErrorKind::Timeout, Effect::Unknown, &[]);
+    }
+
+    #[test]
+    fn what_fails_later_tells_what_was_applied() {
+        use PartState::{Applied, NotSent, Refused, Unknown};
+        let second = |second| vec![reply(200, USER), second];
+        fails(second(reply(403, DENIED)), ErrorKind::Partial, Effect::Refused, &[Applied, Refused]);
+        fails(second(reply(500, "")), ErrorKind::Partial, Effect::Unknown, &[Applied, Unknown]);
+        fails(second(timeout()), ErrorKind::Partial, Effect::Unknown, &[Applied, Unknown]);
+        let unreachable = Err(Error::new(ErrorKind::Unavailable, "gone"));
+        fails(second(unreachable), ErrorKind::Partial, Effect::NothingSent, &[Applied, NotSent]);
+    }
+
+    #[test]
+    fn a_write_that_cannot_be_read_back_is_not_called_done() {
+        let patch =
+            UserPatch { preferences: [(NOTIFY_EMAIL.into(), Patch::Set(true.into()))].into(), ..UserPatch::default() };
+        let command = Command::UpdateUser { user: UserId::new("1042"), patch };
+        let (result, _) = run(&command, vec![reply(200, TRUE), timeout()], true);
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Partial);
+        let fields = vec![Field::Preference(NOTIFY_EMAIL.into())];
+        assert_eq!(error.parts(), [Part { fields, state: PartState::Applied }]);
+    }
+
+    #[test]
+    fn nothing_is_sent_when_the_loss_is_refused() {
+        let (result, unsent) = run(&two_writes(), vec![reply(200, USER)], false);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Unrepresentable);
+        assert_eq!(unsent, 1);
+    }
+}
