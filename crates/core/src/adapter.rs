@@ -104,7 +104,7 @@ pub struct Writing {
 ///
 /// The driver sends the first of the calls, adds the reply to those it has, and asks the plan again, until it is done.
 /// Once a plan has named a write, the calls of later steps are the rest of the same list: all writes are known before
-/// the first is sent. The notes are all that the plan has found so far; a driver that rejects losses must look at them
+/// the first is sent. Only reads may be added behind it, when the reply to a write does not show the user. The notes are all that the plan has found so far; a driver that rejects losses must look at them
 /// before it sends a write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {

@@ -214,6 +214,13 @@ impl Error {
         error
     }
 
+    /// The same error with the place in the request that it is about.
+    #[must_use]
+    pub fn with_problem(mut self, problem: Problem) -> Self {
+        self.0.problems.push(problem);
+        self
+    }
+
     /// The same error with another effect.
     #[must_use]
     pub fn with_effect(mut self, effect: Effect) -> Self {

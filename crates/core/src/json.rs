@@ -48,7 +48,7 @@ fn malformed(error: &serde_json::Error) -> Error {
 /// [`ErrorKind::Malformed`] when it is no JSON, [`ErrorKind::Invalid`] when it is of another form. The schema gives
 /// better words; this is for who did not ask it.
 pub fn request<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    object(bytes).map_err(|error| {
         if error.is_data() {
             Error::new(ErrorKind::Invalid, format!("the request is not of the expected form ({})", position(&error)))
         } else {
@@ -63,12 +63,21 @@ pub fn request<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 ///
 /// [`ErrorKind::BadReply`], with line and column and without a value of the reply.
 pub fn reply<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    object(bytes).map_err(|error| {
         Error::new(
             ErrorKind::BadReply,
             format!("the upstream's answer is not of the expected form ({})", position(&error)),
         )
     })
+}
+
+/// serde also takes the members of a struct from an array, by position; no document means that.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        serde_json::from_slice::<IgnoredAny>(bytes)?;
+        return Err(serde::de::Error::custom("expected an object"));
+    }
+    serde_json::from_slice(bytes)
 }
 
 /// serde's own words may quote a value; these do not.
@@ -190,6 +199,18 @@ mod tests {
             let expected: Value = serde_json::from_str(text).unwrap();
             assert_eq!(parse(text.as_bytes()).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn an_array_is_no_struct() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Id {
+            id: u8,
+        }
+        assert_eq!(request::<Id>(br#"{"id": 7}"#).unwrap().id, 7);
+        assert_eq!(request::<Id>(b" [7]").unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(reply::<Id>(b"[7]").unwrap_err().kind(), ErrorKind::BadReply);
+        assert_eq!(request::<Id>(b"[").unwrap_err().kind(), ErrorKind::Malformed);
     }
 
     #[track_caller]

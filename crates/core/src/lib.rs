@@ -4,6 +4,8 @@ mod adapter;
 mod command;
 mod error;
 pub mod json;
+#[cfg(feature = "laws")]
+pub mod laws;
 mod message;
 mod note;
 mod patch;

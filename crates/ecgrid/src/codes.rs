@@ -47,7 +47,7 @@ impl AuthLevel {
         Self::ALL.into_iter().find(|level| level.word() == word)
     }
 
-    fn role(self) -> Role {
+    pub(crate) fn role(self) -> Role {
         match self {
             Self::Root | Self::TechOps | Self::NetOps => Role::System,
             Self::NetworkAdmin | Self::MailboxAdmin => Role::Administrator,
@@ -66,11 +66,18 @@ impl AuthLevel {
         }
     }
 
+    /// Whether it allows nothing, and nowhere, that `other` does not.
+    pub(crate) fn is_at_most(self, other: Self) -> bool {
+        self.role() <= other.role() && self.level() <= other.level()
+    }
+
     /// The word for a role in a scope, and whether it says less than the role. Never one of the system-wide words.
     pub(crate) fn for_role(role: Role, level: Level) -> Option<(Self, bool)> {
         Some(match (role, level) {
             (Role::None, _) => (Self::General, false),
-            (Role::Restricted, _) => (Self::TpUser, false),
+            (Role::Restricted, Level::Unit) => (Self::TpUser, false),
+            // The word has no width: the vendor shows it in the mailbox that the user is in.
+            (Role::Restricted, Level::Organisation) => (Self::TpUser, true),
             (Role::Member, Level::Organisation) => (Self::NetworkUser, false),
             (Role::Member, Level::Unit) => (Self::MailboxUser, false),
             (Role::Support, Level::Organisation) => (Self::NetworkUser, true),
@@ -200,6 +207,14 @@ mod tests {
             }
         }
         assert_eq!(AuthLevel::for_role(Role::Support, Level::Unit), Some((AuthLevel::MailboxUser, true)));
+    }
+
+    #[test]
+    fn a_role_is_lower_when_it_allows_less_and_is_no_wider() {
+        use AuthLevel::{General, MailboxAdmin, MailboxUser, NetworkAdmin, NetworkUser, TpUser};
+        let ladder = [General, TpUser, MailboxUser, MailboxAdmin, NetworkAdmin];
+        assert!(ladder.is_sorted_by(|lower, higher| lower.is_at_most(*higher) && !higher.is_at_most(*lower)));
+        assert!(!NetworkUser.is_at_most(MailboxAdmin) && !MailboxAdmin.is_at_most(NetworkUser));
     }
 
     #[test]

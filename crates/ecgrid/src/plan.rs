@@ -4,8 +4,8 @@
 //! follows from the command and from the replies so far, and from nothing else.
 
 use interlingua_core::{
-    Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply,
-    Result, Role, Step, Target, Text, User, UserId, UserPatch, http::Method, split_name,
+    Call, Command, Error, ErrorKind, Field, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply, Result, Role,
+    Step, Target, Text, User, UserPatch, http::Method, split_name,
 };
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
-    let id = number(command.user())?;
+    let id = read::number(command.user())?;
     match command {
         Command::GetUser { .. } => Update { ecgrid, id, patch: &UserPatch::default(), notes: Vec::new() }.step(replies),
         Command::UpdateUser { patch, .. } => Update { ecgrid, id, patch, notes: Vec::new() }.step(replies),
@@ -26,15 +26,14 @@ pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Res
     }
 }
 
-fn number(user: &UserId) -> Result<i64> {
-    user.as_str().parse().map_err(|_| Error::new(ErrorKind::Internal, format!("`{user}` is not an ECGrid user id")))
-}
-
 /// A call with what its reply must be.
 struct Planned {
     call: Call,
     shows_user: bool,
 }
+
+/// A role to set, and where; nowhere in particular is where the user is.
+type Wanted = (AuthLevel, Option<NetworkMailbox>);
 
 struct Update<'a> {
     ecgrid: &'a Ecgrid,
@@ -79,7 +78,13 @@ impl Update<'_> {
     /// Whether the user as it is decides what is sent.
     fn needs_present(&self) -> bool {
         let ambiguous_name = self.patch.name.display.set().is_some_and(|name| clean_halves(name).is_none());
-        ambiguous_name || matches!(self.patch.grants, GrantChange::Replace(_))
+        let role = match &self.patch.grants {
+            GrantChange::Keep => false,
+            GrantChange::Replace(_) => true,
+            // In the only scope, the vendor knows where that is.
+            change => matches!(change.target(), Some(Target::Scope(_))),
+        };
+        ambiguous_name || role
     }
 
     fn show(&self) -> Planned {
@@ -165,7 +170,7 @@ impl Update<'_> {
     }
 
     /// The roles to set, in this vendor's words.
-    fn roles(&mut self) -> Result<Vec<(AuthLevel, Option<NetworkMailbox>)>> {
+    fn roles(&mut self) -> Result<Vec<Wanted>> {
         match &self.patch.grants {
             GrantChange::Keep => Ok(Vec::new()),
             GrantChange::Upsert(role, target) => Ok(vec![self.role(*role, target)?]),
@@ -175,13 +180,13 @@ impl Update<'_> {
                     let reason = format!("ECGrid shows one role in one scope at a time, not {}", grants.len());
                     self.notes.push(Note::dropped(Field::Grants, reason));
                 }
-                let role = |grant: &Grant| self.role(grant.role, &Target::Scope(grant.scope.clone()));
-                grants.iter().map(role).collect()
+                let held = grants.iter().filter(|grant| grant.role > Role::None);
+                held.map(|grant| self.role(grant.role, &Target::Scope(grant.scope.clone()))).collect()
             }
         }
     }
 
-    fn role(&mut self, role: Role, target: &Target) -> Result<(AuthLevel, Option<NetworkMailbox>)> {
+    fn role(&mut self, role: Role, target: &Target) -> Result<Wanted> {
         let (scope, level) = match target {
             Target::Scope(scope) => {
                 let scope = NetworkMailbox::parse(&scope.id).ok_or_else(|| {
@@ -195,42 +200,73 @@ impl Update<'_> {
             Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation")
         })?;
         if narrowed {
-            let reason = format!("ECGrid has no word for `{role}`; it becomes {}", level.word());
+            let reason = format!("ECGrid has no word for just `{role}`; it becomes {}", level.word());
             self.notes.push(Note::narrowed(Field::Role, reason));
         }
         Ok((level, scope))
     }
 
     /// The calls that give the user these roles.
-    fn role_calls(
-        &self,
-        roles: Vec<(AuthLevel, Option<NetworkMailbox>)>,
-        present: Option<&User>,
-    ) -> Result<Vec<Planned>> {
-        let (GrantChange::Replace(_), Some(user)) = (&self.patch.grants, present) else {
-            return Ok(roles.into_iter().map(|(level, scope)| self.set_role(level, scope)).collect());
-        };
-        let Some([grant]) = user.grants.as_deref() else {
-            return Err(Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has"));
-        };
-        let present = Present::new(user, grant);
-        if present.role <= Role::Restricted && roles.is_empty() {
-            // It shows as no role already.
-            return Ok(Vec::new());
+    fn role_calls(&mut self, roles: Vec<Wanted>, user: Option<&User>) -> Result<Vec<Planned>> {
+        let user = || user.ok_or_else(|| Error::new(ErrorKind::Internal, "the user was not read first"));
+        match &self.patch.grants {
+            GrantChange::Replace(_) => self.replace_roles(roles, Present::new(user()?)?),
+            change if matches!(change.target(), Some(Target::Scope(_))) => {
+                self.change_role(roles, &Present::new(user()?)?)
+            }
+            _ => Ok(roles.into_iter().map(|(level, scope)| self.set_role(level, scope)).collect()),
         }
-        if present.role == Role::System {
-            let nothing = roles.is_empty();
-            let message = "the user has a system-wide role, which a translation must not change";
-            return if nothing { Ok(Vec::new()) } else { Err(Error::new(ErrorKind::Forbidden, message)) };
-        }
-        if roles.is_empty() {
-            return Ok(vec![self.set_role(AuthLevel::General, None)]);
-        }
-        Ok(roles.into_iter().flat_map(|(level, scope)| self.replace_role(&present, level, scope)).collect())
     }
 
-    /// A role in a scope that may not be the present one. The order never leaves the user with more than either: a
-    /// lower role is set before the move, a higher one after it.
+    /// These roles in the place of the present one.
+    fn replace_roles(&mut self, roles: Vec<Wanted>, mut present: Present) -> Result<Vec<Planned>> {
+        if roles.is_empty() {
+            return Ok(self.no_role(&present).into_iter().collect());
+        }
+        present.may_change()?;
+        let mut calls = Vec::new();
+        for (level, scope) in roles {
+            calls.extend(self.replace_role(&present, level, scope));
+            present = Present { role: level.role(), level: Some(level), granted: scope, scope };
+        }
+        Ok(calls)
+    }
+
+    /// No role in the place of the present one.
+    fn no_role(&mut self, present: &Present) -> Option<Planned> {
+        match present.role {
+            Role::None => None,
+            // Others see a user without a role already: what they write back must change nothing.
+            Role::Restricted | Role::System => {
+                let reason = format!("the user keeps its role `{}`, which shows as none elsewhere", present.role);
+                self.notes.push(Note::narrowed(Field::Grants, reason));
+                None
+            }
+            Role::Member | Role::Support | Role::Administrator => Some(self.set_role(AuthLevel::General, None)),
+        }
+    }
+
+    /// A role in one scope. This vendor's users have one role: one in another scope cannot stay beside it.
+    fn change_role(&mut self, roles: Vec<Wanted>, present: &Present) -> Result<Vec<Planned>> {
+        let mut calls = Vec::new();
+        for (level, scope) in roles {
+            let elsewhere = present.granted != scope && present.role > Role::None;
+            if level == AuthLevel::General && (elsewhere || present.role == Role::None) {
+                continue;
+            }
+            present.may_change()?;
+            if elsewhere {
+                let reason = "ECGrid holds one role at a time; this one takes the place of that in another scope";
+                self.notes.push(Note::narrowed(Field::Grants, reason));
+            }
+            calls.push(self.set_role(level, scope));
+        }
+        Ok(calls)
+    }
+
+    /// A role in a scope that may not be the present one. In no order of the calls has the user more in between than
+    /// before or after: a lower role is set before the move, a higher one after it; where each has something that the
+    /// other has not, the user moves with the role that both have.
     fn replace_role(&self, present: &Present, level: AuthLevel, scope: Option<NetworkMailbox>) -> Vec<Planned> {
         if present.level == Some(level) && scope == present.granted {
             return Vec::new();
@@ -243,11 +279,12 @@ impl Update<'_> {
         if stays {
             return vec![self.set_role(level, scope)];
         }
-        let set_network_mailbox = self.set_network_mailbox(scope);
-        match present.level {
-            Some(now) if now == level => vec![set_network_mailbox],
-            Some(now) if (level as u8) < (now as u8) => vec![set_network_mailbox, self.set_role(level, scope)],
-            _ => vec![self.set_role(level, None), set_network_mailbox],
+        let moved = self.set_network_mailbox(scope);
+        match present.level.unwrap_or(AuthLevel::General) {
+            now if now == level => vec![moved],
+            now if level.is_at_most(now) => vec![self.set_role(level, None), moved],
+            now if now.is_at_most(level) => vec![moved, self.set_role(level, scope)],
+            _ => vec![self.set_role(AuthLevel::MailboxUser, None), moved, self.set_role(level, scope)],
         }
     }
 
@@ -286,15 +323,24 @@ struct Present {
 }
 
 impl Present {
-    fn new(user: &User, grant: &Grant) -> Self {
-        let granted = NetworkMailbox::parse(&grant.scope.id);
-        let level = granted.and_then(|scope| AuthLevel::for_role(grant.role, scope.level()));
-        Self {
-            role: grant.role,
-            level: level.map(|(level, _)| level),
-            granted,
-            scope: user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id)),
+    fn new(user: &User) -> Result<Self> {
+        let scope = user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id));
+        match user.grants.as_deref() {
+            Some([]) => Ok(Self { role: Role::None, level: None, granted: None, scope }),
+            Some([grant]) => {
+                let granted = NetworkMailbox::parse(&grant.scope.id);
+                let level = granted.and_then(|scope| AuthLevel::for_role(grant.role, scope.level()));
+                Ok(Self { role: grant.role, level: level.map(|(level, _)| level), granted, scope })
+            }
+            _ => Err(Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has")),
         }
+    }
+
+    fn may_change(&self) -> Result<()> {
+        if self.role < Role::System {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forbidden, "the user has a system-wide role, which a translation must not change"))
     }
 }
 

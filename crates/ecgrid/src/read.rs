@@ -35,13 +35,22 @@ pub(crate) fn request(ecgrid: &Ecgrid, request: &Request) -> Result<Reading> {
 fn path_id(parameter: Option<&String>) -> Result<UserId> {
     parameter
         .and_then(|id| id.parse().ok())
-        .filter(|id: &i64| (1..=i64::from(i32::MAX)).contains(id))
+        .filter(|id| crate::is_id(*id))
         .map(user_id)
         .ok_or_else(|| Error::invalid(vec![Problem::new(Place::request("/userId"), "expected an integer in the path")]))
 }
 
 fn user_id(id: i64) -> UserId {
     UserId::new(id.to_string())
+}
+
+/// The vendor's own form of an id.
+pub(crate) fn number(user: &UserId) -> Result<i64> {
+    user.as_str()
+        .parse()
+        .ok()
+        .filter(|id| crate::is_id(*id))
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{user}` is not an ECGrid user id")))
 }
 
 fn update_user(wire: UpdateUser) -> Result<Command> {
@@ -85,10 +94,22 @@ fn is_switch(key: &str) -> bool {
 
 fn set_role(ecgrid: &Ecgrid, wire: &SetRole) -> Result<(Command, Vec<Note>)> {
     let mut notes = Vec::new();
-    let grants = match wire.auth_level.as_deref().and_then(AuthLevel::from_word) {
-        // `NoChange`: the schema lets no other word through.
-        None => GrantChange::Keep,
-        Some(level) => {
+    let ids = [("/networkId", wire.network_id), ("/mailboxId", wire.mailbox_id)];
+    let bad = ids.into_iter().filter(|(_, id)| id.is_some_and(|id| id != 0 && !crate::is_id(id)));
+    let expected = "expected an integer between 0 and 2147483647";
+    let problems: Vec<_> = bad.map(|(pointer, _)| Problem::new(Place::request(pointer), expected)).collect();
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    let grants = match wire.auth_level.as_deref() {
+        Some("NoChange") => {
+            notes.extend(unused_scope(wire));
+            GrantChange::Keep
+        }
+        word => {
+            let level = word.and_then(AuthLevel::from_word).ok_or_else(|| {
+                Error::invalid(vec![Problem::new(Place::request("/authLevel"), "expected an AuthLevel")])
+            })?;
             let target = target(level, wire, &mut notes)?;
             match ecgrid.roles.role(level.word()).unwrap_or(Role::None) {
                 Role::None => GrantChange::Remove(target),
@@ -98,6 +119,13 @@ fn set_role(ecgrid: &Ecgrid, wire: &SetRole) -> Result<(Command, Vec<Note>)> {
     };
     let patch = UserPatch { grants, ..UserPatch::default() };
     Ok((Command::UpdateUser { user: user_id(wire.user_id), patch }, notes))
+}
+
+/// The scope of a role that is not to change.
+fn unused_scope(wire: &SetRole) -> impl Iterator<Item = Note> {
+    let ids = [("/networkId", wire.network_id), ("/mailboxId", wire.mailbox_id)];
+    let given = ids.into_iter().filter(|(_, id)| id.is_some_and(|id| id != 0));
+    given.map(|(pointer, _)| Note::dropped(Place::request(pointer), "`NoChange` changes nothing in any scope"))
 }
 
 /// The scope that a role is set in. A role has a width of its own, and the ids must fit it: a mailbox's role must not
@@ -133,7 +161,10 @@ fn target(level: AuthLevel, wire: &SetRole, notes: &mut Vec<Note>) -> Result<Tar
 pub(crate) fn user(ecgrid: &Ecgrid, reply: &Reply) -> Result<(User, Vec<Note>)> {
     accepted(reply)?;
     let envelope: Data<UserIdInfo> = json::reply(&reply.body)?;
-    Ok(envelope.data.into_user(&ecgrid.roles))
+    let mut notes = envelope.notes();
+    let (user, others) = envelope.data.into_user(&ecgrid.roles);
+    notes.extend(others);
+    Ok((user, notes))
 }
 
 /// The `true` of an operation that only succeeds.

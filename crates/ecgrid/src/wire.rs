@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Email, Grant, Known, Note, Place, RoleTable, Scope, Text, Timestamp, User, UserId,
+    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, User, UserId,
     json::{self, MemberNames},
     pointer_token,
 };
@@ -18,7 +18,7 @@ use crate::codes::{self, AuthLevel, NetworkMailbox};
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UpdateUser {
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id")]
     pub(crate) user_id: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<Text>,
@@ -38,7 +38,7 @@ impl UpdateUser {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UpdateConfig {
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id")]
     pub(crate) user_id: i64,
     #[serde(flatten)]
     pub(crate) fields: BTreeMap<Text, Value>,
@@ -48,7 +48,7 @@ pub(crate) struct UpdateConfig {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetRole {
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id")]
     pub(crate) user_id: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) auth_level: Option<Text>,
@@ -88,15 +88,39 @@ pub(crate) struct Verdict {
 
 /// The envelope around `data`, of a reply that is a success.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Data<T> {
     pub(crate) data: T,
+    #[serde(default, rename = "success")]
+    _success: Option<bool>,
+    #[serde(default)]
+    error_code: Option<Text>,
+    #[serde(default)]
+    message: Option<Text>,
+    #[serde(flatten)]
+    others: MemberNames,
+}
+
+impl<T> Data<T> {
+    /// What the envelope says besides.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let said = [("errorCode", &self.error_code), ("message", &self.message)];
+        let said = said.into_iter().filter(|(_, text)| text.as_ref().is_some_and(|text| !text.is_empty()));
+        let names = said.map(|(name, _)| name).chain(self.others.0.iter().map(Text::as_str));
+        names
+            .map(|name| {
+                let place = Place::upstream(format!("/{}", pointer_token(name)));
+                Note::dropped(place, "a member of the envelope, which this adapter does not carry")
+            })
+            .collect()
+    }
 }
 
 /// The vendor's record of a user, as it is read: tolerant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserIdInfo {
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id")]
     user_id: i64,
     #[serde(default, deserialize_with = "json::known")]
     login: Known<Text>,
@@ -131,8 +155,15 @@ impl UserIdInfo {
             Note::dropped(Place::upstream(format!("/data/{}", pointer_token(member))), reason)
         };
         let grants = self.grants(roles);
-        if grants.is_none() {
+        if grants.is_none() && self.auth_level.is_some() {
             notes.push(lost("authLevel", "not a role that this adapter knows, in a scope that fits it"));
+        }
+        let present = scope(self.network_id, self.mailbox_id);
+        if present.is_none() && self.mailbox_id.is_some_and(|id| id != 0) {
+            notes.push(lost("mailboxId", "a mailbox without its network"));
+        }
+        if !self.login.is_unknown() && !self.login_name.is_unknown() && self.login != self.login_name {
+            notes.push(lost("loginName", "`login` says otherwise"));
         }
         let status = self.status.as_deref().and_then(codes::status_from_word);
         if status.is_none() && self.status.is_some() {
@@ -153,7 +184,7 @@ impl UserIdInfo {
             name: interlingua_core::Name { display: Known::Unknown, given: self.first_name, family: self.last_name },
             status: status.map_or(Known::Unknown, Known::Value),
             grants,
-            primary_scope: scope(self.network_id, self.mailbox_id).map(canonical_scope),
+            primary_scope: present.map(canonical_scope),
             created,
             // A password is required there.
             has_password: Known::Value(true),
@@ -168,7 +199,7 @@ impl UserIdInfo {
         let level = AuthLevel::from_word(self.auth_level.as_deref()?)?;
         let role = roles.role(level.word())?;
         let Some(present) = scope(self.network_id, self.mailbox_id) else {
-            return level.level().is_none().then(Vec::new);
+            return (role == Role::None).then(Vec::new);
         };
         let scope = match level.level() {
             Some(interlingua_core::Level::Organisation) => NetworkMailbox { mailbox: None, ..present },
@@ -227,6 +258,12 @@ fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> 
         Some(float as i64)
     });
     whole.ok_or_else(|| D::Error::custom("not an integer"))
+}
+
+/// An id, which has 32 bits at this vendor.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let id = integer(deserializer)?;
+    if crate::is_id(id) { Ok(id) } else { Err(D::Error::custom("not an id")) }
 }
 
 fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {

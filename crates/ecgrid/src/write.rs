@@ -1,8 +1,8 @@
 //! The answers that a client of this dialect gets: what came of a request, or why nothing did.
 
 use interlingua_core::{
-    Document, Error, ErrorKind, Field, Grant, Known, Note, Outcome, Place, Response, Result, Role, Text, User, Writing,
-    http::StatusCode, split_name,
+    Document, Error, ErrorKind, Field, Grant, Known, Note, Outcome, Place, Response, Result, Role, ScopeId, Text, User,
+    Writing, http::StatusCode, split_name,
 };
 
 use crate::{
@@ -27,11 +27,7 @@ pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
 }
 
 fn user(user: &User) -> Result<Writing> {
-    let user_id = user
-        .id
-        .as_str()
-        .parse()
-        .map_err(|_| Error::new(ErrorKind::Internal, format!("`{}` is not an ECGrid user id", user.id)))?;
+    let user_id = read::number(&user.id)?;
     let mut notes = Vec::new();
     let login = match (&user.login, &user.email) {
         (Known::Unknown, Known::Value(email)) => {
@@ -42,7 +38,7 @@ fn user(user: &User) -> Result<Writing> {
     };
     let email = member(&user.email, "/data/email", &mut notes);
     let (first_name, last_name) = names(user, &mut notes);
-    let role = role(user, &mut notes);
+    let role = role(user, &mut notes)?;
     let status = user.status.value().map(|status| codes::status_word(*status));
     let created = user.created.value().map(interlingua_core::Timestamp::as_str);
     for (pointer, known) in [("/data/status", status.is_some()), ("/data/created", created.is_some())] {
@@ -101,34 +97,31 @@ fn names<'a>(user: &'a User, notes: &mut Vec<Note>) -> (Option<Option<&'a str>>,
     }
 }
 
-/// The one role that a UserIDInfo shows.
-#[derive(Default)]
+/// The one role that a UserIDInfo shows, and where the user is.
 struct ShownRole {
     network_id: Option<i64>,
     mailbox_id: Option<i64>,
     auth_level: Option<&'static str>,
 }
 
-fn role(user: &User, notes: &mut Vec<Note>) -> ShownRole {
+fn role(user: &User, notes: &mut Vec<Note>) -> Result<ShownRole> {
     let at = || Place::response("/data/authLevel");
+    let primary = user.primary_scope.as_ref();
+    let present = primary.map(|scope| network_mailbox(&scope.id)).transpose()?;
     let Some(grants) = &user.grants else {
         notes.push(Note::unknown(at(), "the upstream does not say"));
-        return ShownRole::default();
+        return Ok(ShownRole::new(None, present, notes));
     };
-    let candidates: Vec<_> = grants.iter().filter_map(Candidate::new).collect();
+    let candidates: Vec<_> = grants.iter().map(Candidate::new).collect::<Result<_>>()?;
+    let candidates: Vec<_> = candidates.into_iter().flatten().collect();
     if grants.iter().any(|grant| grant.role == Role::System) {
         notes.push(Note::dropped(at(), "a system-wide role is never carried"));
     }
-    let primary = user.primary_scope.as_ref();
     let shown = candidates
         .iter()
         .find(|candidate| primary.is_some_and(|scope| scope.id == candidate.grant.scope.id))
         .or_else(|| candidates.iter().min_by_key(|candidate| candidate.level as u8));
-    let present = primary.and_then(|scope| NetworkMailbox::parse(&scope.id));
-    let Some(shown) = shown else {
-        notes.push(Note::unknown(Place::response("/data/networkId"), "the user has no role in a scope"));
-        return ShownRole { auth_level: Some(AuthLevel::General.word()), ..ShownRole::default() };
-    };
+    let Some(shown) = shown else { return Ok(ShownRole::new(Some(AuthLevel::General), present, notes)) };
     if shown.narrowed {
         notes.push(Note::narrowed(at(), "this dialect has no word for the role; the next lower one is shown"));
     }
@@ -139,12 +132,26 @@ fn role(user: &User, notes: &mut Vec<Note>) -> ShownRole {
         notes.push(Note::dropped(at(), reason));
     }
     let mailbox = shown.scope.mailbox.or_else(|| mailbox_in(shown.scope.network, present, &candidates));
-    ShownRole {
-        network_id: Some(shown.scope.network),
-        // 0 is the vendor's word for none.
-        mailbox_id: Some(mailbox.unwrap_or(0)),
-        auth_level: Some(shown.level.word()),
+    Ok(ShownRole::new(Some(shown.level), Some(NetworkMailbox { mailbox, ..shown.scope }), notes))
+}
+
+impl ShownRole {
+    fn new(level: Option<AuthLevel>, scope: Option<NetworkMailbox>, notes: &mut Vec<Note>) -> Self {
+        if scope.is_none() {
+            notes.push(Note::unknown(Place::response("/data/networkId"), "no network is known for the user"));
+        }
+        Self {
+            network_id: scope.map(|scope| scope.network),
+            // 0 is the vendor's word for none.
+            mailbox_id: scope.map(|scope| scope.mailbox.unwrap_or(0)),
+            auth_level: level.map(AuthLevel::word),
+        }
     }
+}
+
+fn network_mailbox(id: &ScopeId) -> Result<NetworkMailbox> {
+    NetworkMailbox::parse(id)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{id}` is not an ECGrid network or mailbox")))
 }
 
 /// The mailbox of a user whose role is a network's: the one that the user is said to be in, else the only one of that
@@ -166,10 +173,10 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn new(grant: &'a Grant) -> Option<Self> {
-        let scope = NetworkMailbox::parse(&grant.scope.id)?;
-        let (level, narrowed) = AuthLevel::for_role(grant.role, scope.level())?;
-        Some(Self { grant, scope, level, narrowed })
+    fn new(grant: &'a Grant) -> Result<Option<Self>> {
+        let scope = network_mailbox(&grant.scope.id)?;
+        let word = AuthLevel::for_role(grant.role, scope.level());
+        Ok(word.map(|(level, narrowed)| Self { grant, scope, level, narrowed }))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use interlingua_core::{
     Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Note, Outcome, Patch, Problem, Reply, Result, Role,
-    ScopeId, Step, Target, Text, User, UserId, UserPatch, http::Method, join_name,
+    ScopeId, Step, Target, Text, User, UserId, UserPatch, http::Method, join_name, split_name,
 };
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ impl<'a> Update<'a> {
         let patch = &self.patch.name;
         if let Patch::Set(whole) = &patch.display {
             fields.push(Field::Name);
-            return Ok(Some(whole.clone()));
+            return not_empty(whole.clone(), Field::Name).map(Some);
         }
         for (half, field) in
             [(&patch.given, Field::GivenName), (&patch.family, Field::FamilyName), (&patch.display, Field::Name)]
@@ -142,7 +142,12 @@ impl<'a> Update<'a> {
                 (given.cloned().unwrap_or(present_given), family.cloned().unwrap_or(present_family))
             }
         };
-        Ok(Some(join_name(&given, &family)))
+        let whole = not_empty(join_name(&given, &family), Field::Name)?;
+        if split_name(&whole) != (&given, &family) {
+            let reason = "TextUs sets a name whole, and may split this one elsewhere";
+            self.notes.push(Note::narrowed(Field::Name, reason));
+        }
+        Ok(Some(whole))
     }
 
     fn present_halves(&self, present: Option<&Reply>) -> Result<(Text, Text)> {
@@ -219,14 +224,16 @@ impl<'a> Update<'a> {
         if word.is_none() && role != Role::None {
             self.notes.push(Note::dropped(Field::Role, format!("TextUs has no role for `{role}`")));
         }
-        Ok(word.map(|word| MembershipIn { role: word.into(), account: codes::account_iri(account).into() }))
+        Ok(word.map(|word| MembershipIn::new(word, codes::account_iri(account))))
     }
 
     /// The present list with one membership changed; nothing when that changes nothing.
     fn changed_memberships(&mut self, present: Option<&Reply>) -> Result<Option<Vec<MembershipIn>>> {
         let (role, scope) = match &self.patch.grants {
+            GrantChange::Remove(Target::Scope(scope)) | GrantChange::Upsert(Role::None, Target::Scope(scope)) => {
+                (None, scope)
+            }
             GrantChange::Upsert(role, Target::Scope(scope)) => (Some(*role), scope),
-            GrantChange::Remove(Target::Scope(scope)) => (None, scope),
             GrantChange::Keep | GrantChange::Replace(_) => return Ok(None),
             GrantChange::Upsert(_, Target::Only { .. }) | GrantChange::Remove(Target::Only { .. }) => {
                 return Err(Error::new(ErrorKind::Internal, "TextUs needs to know the account of a role"));
@@ -252,6 +259,13 @@ impl<'a> Update<'a> {
         }
         Ok((after != before).then_some(after))
     }
+}
+
+fn not_empty(name: Text, field: Field) -> Result<Text> {
+    if name.is_empty() {
+        return Err(Error::invalid(vec![Problem::new(field, "expected a name that is not empty: TextUs needs one")]));
+    }
+    Ok(name)
 }
 
 fn cannot_clear(field: Field) -> Note {

@@ -30,15 +30,15 @@ pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
     let (command, notes) = match op {
         Op::GetUser => (Command::GetUser { user }, Vec::new()),
         Op::UpdateUser => {
-            let (patch, notes) = update_user(textus, json::request(&request.body)?)?;
+            let (patch, notes) = update_user(textus, &user, json::request(&request.body)?)?;
             (Command::UpdateUser { user, patch }, notes)
         }
     };
     Ok(Reading { operation: op.name().into(), command, notes })
 }
 
-fn update_user(textus: &Textus, wire: UpdateUser) -> Result<(UserPatch, Vec<Note>)> {
-    let mut problems = Vec::new();
+fn update_user(textus: &Textus, user: &UserId, wire: UpdateUser) -> Result<(UserPatch, Vec<Note>)> {
+    let mut problems = texts(user, &wire);
     let mut notes = Vec::new();
     let email = wire.email.map(|address| Email::parse(&address)).transpose().unwrap_or_else(|_| {
         problems.push(Problem::new(Place::request("/email"), "expected an e-mail address"));
@@ -71,6 +71,28 @@ fn update_user(textus: &Textus, wire: UpdateUser) -> Result<(UserPatch, Vec<Note
     }
     let name = NamePatch { display: wire.name.into(), ..NamePatch::default() };
     Ok((UserPatch { email: email.into(), name, grants, preferences }, notes))
+}
+
+/// What is wrong with texts that have a form of their own.
+fn texts(user: &UserId, wire: &UpdateUser) -> Vec<Problem> {
+    let is_account = |account: &Text| !account.strip_prefix("/accounts/").unwrap_or(account).is_empty();
+    let accounts = [
+        ("/defaultMessagingAccount", &wire.default_messaging_account),
+        ("/settings/defaultMessagingAccount", &wire.settings.default_messaging_account),
+    ];
+    let mut problems = Vec::new();
+    if wire.id.as_ref().is_some_and(|id| *id != codes::user_iri(user)) {
+        problems.push(Problem::new(Place::request("/id"), "expected the user of the path"));
+    }
+    if wire.name.as_ref().is_some_and(Text::is_empty) {
+        problems.push(Problem::new(Place::request("/name"), "expected a text that is not empty"));
+    }
+    for (pointer, account) in accounts {
+        if account.as_ref().is_some_and(|account| !is_account(account)) {
+            problems.push(Problem::new(Place::request(pointer), "expected an account, as a slug or an IRI"));
+        }
+    }
+    problems
 }
 
 const ONLY_TEXTUS_ACCOUNT: &str = "only TextUs has a default messaging account";

@@ -9,7 +9,7 @@ use interlingua_core::{
     json::{self, MemberNames},
     pointer_token,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::codes;
@@ -18,32 +18,57 @@ use crate::codes;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UpdateUser {
-    #[serde(default)]
+    /// Says nothing that the path does not say.
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) id: Option<Text>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) name: Option<Text>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) email: Option<Text>,
     /// The same as `settings.notifications`, at an older place.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) notifications: Option<Notifications>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) default_messaging_account: Option<Text>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) memberships: Option<Vec<MembershipIn>>,
     #[serde(default)]
     pub(crate) settings: SettingsIn,
 }
 
+/// A member of a request may be left out, but null means nothing.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SettingsIn {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) notifications: Option<Notifications>,
     #[serde(default)]
     pub(crate) custom_settings: BTreeMap<Text, Option<Text>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub(crate) default_messaging_account: Option<Text>,
-    #[serde(default)]
-    pub(crate) analytics_reports: Option<Value>,
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) analytics_reports: Option<Vec<AnalyticsReport>>,
+    #[serde(flatten)]
+    _others: MemberNames,
+}
+
+/// A report on a schedule. It means something at this vendor only, so that its form is all that counts.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AnalyticsReport {
+    #[serde(default, rename = "account", deserialize_with = "given")]
+    _account: Option<Text>,
+    #[serde(default, rename = "schedule", deserialize_with = "given")]
+    _schedule: Option<Text>,
+    #[serde(default, rename = "timePeriod", deserialize_with = "given")]
+    _time_period: Option<Text>,
+    #[serde(default, rename = "reports", deserialize_with = "given")]
+    _reports: Option<Vec<Text>>,
+    #[serde(flatten)]
+    _others: MemberNames,
 }
 
 /// A membership as a request has it. What a request holds of a present membership is sent back as it was read, so the
@@ -52,6 +77,14 @@ pub(crate) struct SettingsIn {
 pub(crate) struct MembershipIn {
     pub(crate) role: Text,
     pub(crate) account: Text,
+    #[serde(flatten, skip_serializing)]
+    _others: MemberNames,
+}
+
+impl MembershipIn {
+    pub(crate) fn new(role: impl Into<Text>, account: impl Into<Text>) -> Self {
+        Self { role: role.into(), account: account.into(), _others: MemberNames::default() }
+    }
 }
 
 /// `PUT /users/:user`: what we send.
@@ -86,12 +119,12 @@ impl SettingsOut<'_> {
 /// Absent is not false.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 pub(crate) struct Notifications {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub(crate) audio: Option<bool>,
     #[serde(flatten, skip_serializing)]
-    others: MemberNames,
+    _others: MemberNames,
 }
 
 impl Notifications {
@@ -140,10 +173,20 @@ pub(crate) struct UserIn {
 }
 
 #[derive(Debug, Deserialize)]
+struct UserNotifications {
+    #[serde(default)]
+    email: Option<bool>,
+    #[serde(default)]
+    audio: Option<bool>,
+    #[serde(flatten)]
+    others: MemberNames,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UserSettings {
     #[serde(default)]
-    notifications: Option<Notifications>,
+    notifications: Option<UserNotifications>,
     #[serde(default)]
     custom_settings: Option<BTreeMap<Text, Value>>,
     #[serde(flatten)]
@@ -163,11 +206,19 @@ pub(crate) enum MembershipsIn {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MembershipCollection {
+    #[serde(default)]
+    id: Option<Text>,
     members: Vec<MembershipOf>,
     #[serde(default)]
     total_items: Option<u64>,
     #[serde(default)]
     view: Option<View>,
+    #[serde(default, rename = "@type")]
+    _type: Option<Text>,
+    #[serde(default, rename = "@context")]
+    _context: Option<Text>,
+    #[serde(flatten)]
+    others: MemberNames,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,7 +232,15 @@ struct MembershipOf {
     #[serde(default)]
     id: Option<Text>,
     role: Text,
+    #[serde(default)]
+    user: Option<Text>,
     account: AccountOf,
+    #[serde(default, rename = "@type")]
+    _type: Option<Text>,
+    #[serde(default, rename = "@context")]
+    _context: Option<Text>,
+    #[serde(flatten)]
+    others: MemberNames,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,6 +248,12 @@ struct AccountOf {
     id: Text,
     #[serde(default)]
     name: Option<Text>,
+    #[serde(default, rename = "@type")]
+    _type: Option<Text>,
+    #[serde(default, rename = "@context")]
+    _context: Option<Text>,
+    #[serde(flatten)]
+    others: MemberNames,
 }
 
 impl MembershipCollection {
@@ -200,23 +265,56 @@ impl MembershipCollection {
             && self.view.as_ref().is_none_or(|view| view.next.is_none());
         complete.then(|| {
             let members = self.members.iter();
-            members.map(|one| MembershipIn { role: one.role.clone(), account: one.account.id.clone() }).collect()
+            members.map(|one| MembershipIn::new(one.role.clone(), one.account.id.clone())).collect()
         })
     }
 
-    fn grants(self, roles: &RoleTable, notes: &mut Vec<Note>) -> Vec<Grant> {
+    /// The grants of the user with this IRI.
+    fn grants(self, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Vec<Grant> {
+        let at = "/memberships";
+        let collection = format!("{user}/memberships");
+        let mut note = |pointer: String, reason: &'static str| {
+            notes.push(Note::dropped(Place::upstream(pointer), reason));
+        };
+        if self.total_items.is_some_and(|total| total != self.members.len() as u64) {
+            note(format!("{at}/totalItems"), "not the number of memberships that are shown");
+        }
+        if self.view.is_some() {
+            note(format!("{at}/view"), "the list is shown in pages, and this is one of them");
+        }
+        if self.id.as_ref().is_some_and(|id| *id != collection) {
+            note(format!("{at}/id"), OF_ANOTHER);
+        }
+        notes.extend(unknown_members(at, &self.others));
         let mut grants = Vec::with_capacity(self.members.len());
         for (position, membership) in self.members.into_iter().enumerate() {
-            let account = codes::account_from_iri(&membership.account.id);
-            let (Some(role), Some(account)) = (roles.role(&membership.role), account) else {
-                let reason = "not a role, or not an account, that this adapter knows";
-                notes.push(Note::dropped(Place::upstream(format!("/memberships/members/{position}")), reason));
-                continue;
-            };
-            let id = membership.id.and_then(|iri| iri.rsplit('/').next().map(Text::from));
-            grants.push(Grant { role, scope: Scope { name: membership.account.name, ..Scope::new(account) }, id });
+            grants.extend(membership.grant(&format!("{at}/members/{position}"), user, roles, notes));
         }
         grants
+    }
+}
+
+const OF_ANOTHER: &str = "it names another user than the document does";
+
+impl MembershipOf {
+    fn grant(self, at: &str, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
+        let account = codes::account_from_iri(&self.account.id);
+        let (Some(role), Some(account)) = (roles.role(&self.role), account) else {
+            let reason = "not a role, or not an account, that this adapter knows";
+            notes.push(Note::dropped(Place::upstream(at), reason));
+            return None;
+        };
+        if self.user.is_some_and(|other| other != user) {
+            notes.push(Note::dropped(Place::upstream(format!("{at}/user")), OF_ANOTHER));
+        }
+        let own = |iri: &str| iri.strip_prefix(user)?.strip_prefix("/memberships/").map(Text::from);
+        if self.id.as_ref().is_some_and(|iri| own(iri).is_none()) {
+            notes.push(Note::dropped(Place::upstream(format!("{at}/id")), OF_ANOTHER));
+        }
+        notes.extend(unknown_members(at, &self.others));
+        notes.extend(unknown_members(&format!("{at}/account"), &self.account.others));
+        let id = self.id.and_then(|iri| iri.rsplit('/').next().map(Text::from));
+        Some(Grant { role, scope: Scope { name: self.account.name, ..Scope::new(account) }, id })
     }
 }
 
@@ -227,7 +325,7 @@ impl UserIn {
         let id = codes::user_from_iri(&self.id)?;
         let preferences = self.settings.map_or_else(Preferences::default, |settings| settings.read(&mut notes));
         let grants = match self.memberships {
-            Some(MembershipsIn::Collection(collection)) => Some(collection.grants(roles, &mut notes)),
+            Some(MembershipsIn::Collection(collection)) => Some(collection.grants(&self.id, roles, &mut notes)),
             Some(MembershipsIn::Iri(_)) | None => None,
         };
         notes.extend(unknown_members("", &self.others));
@@ -250,7 +348,8 @@ impl UserSettings {
     fn read(self, notes: &mut Vec<Note>) -> Preferences {
         let mut entries = BTreeMap::new();
         if let Some(notifications) = self.notifications {
-            entries.extend(notifications.entries().map(|(key, on)| (key.into(), Value::Bool(on))));
+            let switches = [(NOTIFY_EMAIL, notifications.email), (NOTIFY_AUDIO, notifications.audio)];
+            entries.extend(switches.into_iter().filter_map(|(key, on)| Some((key.into(), Value::Bool(on?)))));
             notes.extend(unknown_members("/settings/notifications", &notifications.others));
         }
         for (key, value) in self.custom_settings.into_iter().flatten() {

@@ -69,7 +69,7 @@ fn user(user: &User) -> Result<Writing> {
         has_password: switch(&user.has_password, "/hasPassword", true, &mut notes),
         discarded: discarded.map(|(discarded, _)| discarded),
         settings: settings(&user.preferences, &mut notes),
-        memberships: memberships(user, &iri, &mut notes),
+        memberships: memberships(user, &iri, &mut notes)?,
     };
     let response = json(StatusCode::OK, &document);
     Ok(Writing { response, notes })
@@ -127,27 +127,34 @@ fn settings<'a>(preferences: &'a Preferences, notes: &mut Vec<Note>) -> UserSett
     UserSettingsOut { notifications, custom_settings }
 }
 
-fn memberships<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> MembershipsOut<'a> {
+fn memberships<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> Result<MembershipsOut<'a>> {
     let collection = format!("{iri}/memberships");
     let Some(grants) = &user.grants else {
         // The form of the document that says where they are and not what they are.
         notes.push(Note::unknown(Place::response("/memberships"), "the upstream does not say"));
-        return MembershipsOut::Iri(collection);
+        return Ok(MembershipsOut::Iri(collection));
     };
-    let members: Vec<_> = grants.iter().filter_map(|grant| membership(grant, iri, &collection, notes)).collect();
-    MembershipsOut::Collection(CollectionOut {
+    let mut members = Vec::with_capacity(grants.len());
+    for grant in grants {
+        if !codes::is_id(grant.scope.id.as_str()) {
+            return Err(Error::new(ErrorKind::Internal, format!("`{}` is not a TextUs account", grant.scope.id)));
+        }
+        members.extend(membership(grant, iri, &collection, members.len(), notes));
+    }
+    Ok(MembershipsOut::Collection(CollectionOut {
         kind: "hydra:Collection",
         context: "/contexts/hydra:Collection.jsonld",
         id: collection,
         total_items: members.len(),
         members,
-    })
+    }))
 }
 
 fn membership<'a>(
     grant: &'a Grant,
     user: &'a str,
     collection: &str,
+    position: usize,
     notes: &mut Vec<Note>,
 ) -> Option<MembershipOut<'a>> {
     let Some(role) = codes::role_word(grant.role) else {
@@ -160,7 +167,8 @@ fn membership<'a>(
     let slug = grant.scope.id.as_str();
     let name = grant.scope.name.as_deref().unwrap_or_else(|| {
         let reason = format!("the account {slug} has no known name; its slug stands for it");
-        notes.push(Note::defaulted(Place::response("/memberships"), reason));
+        let pointer = format!("/memberships/members/{position}/account/name");
+        notes.push(Note::defaulted(Place::response(pointer), reason));
         slug
     });
     Some(MembershipOut {

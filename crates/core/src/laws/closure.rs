@@ -1,0 +1,189 @@
+//! Every response, request and error written is valid against the adapter's schemas.
+
+use http::StatusCode;
+use std::time::Duration;
+
+use super::{
+    Kept, Violation,
+    drive::{Vendor, carry_out},
+    show,
+};
+use crate::{
+    adapter::Adapter,
+    command::{Command, Field, Outcome},
+    error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal},
+    message::{Call, Request},
+    note::{Note, Place},
+    user::User,
+    validate::Validator,
+};
+
+const LAW: &str = "closure";
+
+/// The answer that shows `user` to the client of `operation` is valid.
+///
+/// # Errors
+///
+/// The violation: also when the user cannot be written.
+pub fn valid_answers(adapter: &dyn Adapter, validator: &Validator, operation: &str, user: &User) -> Kept {
+    let broken = |found: String| Violation::new(LAW, show::user(user), found);
+    let writing = adapter
+        .write(operation, &Outcome::User(Box::new(user.clone())))
+        .map_err(|error| broken(format!("cannot be written: {}", show::error(&error))))?;
+    let body = &writing.response.body;
+    match validator.response(operation, &writing.response) {
+        Ok(()) if writing.response.status.is_success() => Ok(()),
+        Ok(()) => Err(broken(format!("{} as the status of a success", writing.response.status))),
+        Err(problems) => Err(broken(format!("{} is not valid: {problems:?}", show::bytes(body)))),
+    }
+}
+
+/// The answer that tells of `error` is valid, and its status is one of a failure.
+///
+/// # Errors
+///
+/// The violation.
+pub fn valid_errors(adapter: &dyn Adapter, validator: &Validator, error: &Error) -> Kept {
+    let broken = |found: String| Violation::new(LAW, show::error(error), found);
+    let response = adapter.write_error(error);
+    if !(response.status.is_client_error() || response.status.is_server_error()) {
+        return Err(broken(format!("{} as the status of a failure", response.status)));
+    }
+    match validator.response("", &response) {
+        Ok(()) => Ok(()),
+        Err(problems) => Err(broken(format!("{} is not valid: {problems:?}", show::bytes(&response.body)))),
+    }
+}
+
+/// Every call that `command` needs is a valid request, where the dialect has an operation for it; the vendor may have
+/// endpoints that the adapter does not serve. Carries the command out.
+///
+/// # Errors
+///
+/// The violation.
+pub fn valid_calls(adapter: &dyn Adapter, validator: &Validator, command: &Command, vendor: &mut Vendor<'_>) -> Kept {
+    let run = carry_out(adapter, command, vendor);
+    let invalid = run.calls.iter().find_map(|call| Some((call, invalid(adapter, validator, call)?)));
+    match invalid {
+        None => Ok(()),
+        Some((call, why)) => {
+            Err(Violation::new(LAW, show::command(command), format!("{} is not valid: {why}", show::call(call))))
+        }
+    }
+}
+
+fn invalid(adapter: &dyn Adapter, validator: &Validator, call: &Call) -> Option<String> {
+    let path = call.target.split('?').next().unwrap_or_default();
+    let dialect = adapter.dialect();
+    // A word of the vendor's may look like a parameter: `/users/move` fits `/users/{id}`.
+    let named = dialect.operations.iter().any(|one| !one.path.has_parameter() && one.path.matches(path).is_some());
+    if dialect.find(&call.method, path).is_err() && !named {
+        return None;
+    }
+    let request = Request::new(call.method.clone(), path, call.body.clone());
+    match validator.request(dialect, &request) {
+        Ok((_, notes)) if notes.is_empty() => None,
+        Ok((_, notes)) => Some(show::notes(&notes)),
+        Err(error) => Some(show::error(&error)),
+    }
+}
+
+/// An error of every kind, and errors with everything that can be in one.
+pub fn every_error() -> Vec<Error> {
+    let mut errors: Vec<_> = KINDS.iter().map(|kind| Error::new(*kind, "what happened, in general")).collect();
+    errors.extend(KINDS.iter().flat_map(|kind| REFUSALS.map(|status| refused(*kind, status))));
+    errors.extend([
+        Error::invalid(vec![
+            Problem::new(Place::request("/a~1b"), "required"),
+            Problem::new(Field::Email, "expected an e-mail address"),
+            Problem::new(Place::request(""), "expected an object"),
+        ]),
+        Error::unrepresentable(vec![
+            Note::dropped(Field::Preference("/textus/user_schema/\"cell\"".into()), "no counterpart\n"),
+            Note::narrowed(Field::Role, ""),
+        ]),
+        Error::unauthenticated(Some("authorization"), "the credential is not known"),
+        Error::unauthenticated(None, "there is no credential"),
+        Error::new(ErrorKind::RateLimited, "").with_retry_after(Some(Duration::from_secs(1))),
+        Error::new(ErrorKind::MethodNotAllowed, "not this").with_allowed("GET, PUT".into()),
+        Error::partial(parts(), refused(ErrorKind::Unavailable, StatusCode::BAD_GATEWAY)),
+        Error::partial(parts(), Error::new(ErrorKind::Timeout, "no answer").with_effect(Effect::Unknown)),
+    ]);
+    errors
+}
+
+const REFUSALS: [StatusCode; 3] = [StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR];
+
+fn refused(kind: ErrorKind, status: StatusCode) -> Error {
+    Error::refused(kind, Refusal { status, code: Some("Code".into()), text: Some("its \"own\"\u{0} words".into()) })
+}
+
+fn parts() -> Vec<Part> {
+    let states = [PartState::Applied, PartState::Refused, PartState::Unknown, PartState::NotSent];
+    let fields = |state| match state {
+        PartState::Applied => vec![Field::Email, Field::GivenName, Field::FamilyName, Field::Name],
+        PartState::Refused => vec![Field::Grants, Field::Role, Field::Scope, Field::Preference("a.b".into())],
+        PartState::Unknown => vec![Field::User, Field::Login, Field::Status, Field::Created, Field::Preferences],
+        PartState::NotSent => vec![Field::Avatar, Field::Automated, Field::HasPassword],
+    };
+    states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
+}
+
+const KINDS: [ErrorKind; 19] = [
+    ErrorKind::Malformed,
+    ErrorKind::Invalid,
+    ErrorKind::Unauthenticated,
+    ErrorKind::Forbidden,
+    ErrorKind::NotFound,
+    ErrorKind::NoSuchPath,
+    ErrorKind::MethodNotAllowed,
+    ErrorKind::Conflict,
+    ErrorKind::RateLimited,
+    ErrorKind::TooLarge,
+    ErrorKind::UnsupportedMedia,
+    ErrorKind::Unrepresentable,
+    ErrorKind::Unsupported,
+    ErrorKind::Unavailable,
+    ErrorKind::BadReply,
+    ErrorKind::Timeout,
+    ErrorKind::Overloaded,
+    ErrorKind::Partial,
+    ErrorKind::Internal,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does not compile when a kind is added, until the kind is in the list, too.
+    fn position(kind: ErrorKind) -> usize {
+        match kind {
+            ErrorKind::Malformed => 0,
+            ErrorKind::Invalid => 1,
+            ErrorKind::Unauthenticated => 2,
+            ErrorKind::Forbidden => 3,
+            ErrorKind::NotFound => 4,
+            ErrorKind::NoSuchPath => 5,
+            ErrorKind::MethodNotAllowed => 6,
+            ErrorKind::Conflict => 7,
+            ErrorKind::RateLimited => 8,
+            ErrorKind::TooLarge => 9,
+            ErrorKind::UnsupportedMedia => 10,
+            ErrorKind::Unrepresentable => 11,
+            ErrorKind::Unsupported => 12,
+            ErrorKind::Unavailable => 13,
+            ErrorKind::BadReply => 14,
+            ErrorKind::Timeout => 15,
+            ErrorKind::Overloaded => 16,
+            ErrorKind::Partial => 17,
+            ErrorKind::Internal => 18,
+        }
+    }
+
+    #[test]
+    fn every_kind_is_listed() {
+        for (index, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(position(kind), index);
+        }
+    }
+}
