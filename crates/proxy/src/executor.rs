@@ -1,7 +1,8 @@
 //! Carrying out a plan: one call after the other, and when one fails, telling what was done.
 
 use interlingua_core::{
-    Access, Adapter, Call, Command, Effect, Error, ErrorKind, Note, Outcome, Part, PartState, Reply, Result, Step,
+    Access, Adapter, Call, Command, Document, Effect, Error, ErrorKind, Note, Outcome, Part, PartState, Reply, Result,
+    Step,
 };
 
 /// What sends the calls of a plan.
@@ -25,9 +26,12 @@ pub(crate) struct Executed {
     pub(crate) notes: Vec<Note>,
     /// How many calls it took.
     pub(crate) calls: usize,
+    /// Whether one of them was a write.
+    pub(crate) wrote: bool,
 }
 
-/// Carries out `command`. Before the first write, `judge` may refuse to go on because of what would be lost.
+/// Carries out `command`. Before the first write, or at the end where there is none, `judge` may refuse to go on because
+/// of what would be lost.
 ///
 /// # Errors
 ///
@@ -44,7 +48,13 @@ pub(crate) async fn execute(
     loop {
         let step = adapter.plan(command, &replies).map_err(|error| progress.failed(error))?;
         let mut calls = match step {
-            Step::Done { outcome, notes } => return Ok(Executed { outcome, notes, calls: replies.len() }),
+            Step::Done { outcome, notes } => {
+                if !progress.wrote() {
+                    // A plan may find that with what is lost there is nothing left to write.
+                    judge(&of_the_request(&notes))?;
+                }
+                return Ok(Executed { outcome, notes, calls: replies.len(), wrote: progress.wrote() });
+            }
             Step::Send { calls, notes } => {
                 if !progress.wrote() {
                     judge(&notes)?;
@@ -60,6 +70,11 @@ pub(crate) async fn execute(
         let reply = transport.send(&call).await.map_err(|error| progress.failed(error))?;
         replies.push(reply);
     }
+}
+
+/// What is lost of the request; what is lost of an answer is no reason to refuse a request.
+fn of_the_request(notes: &[Note]) -> Vec<Note> {
+    notes.iter().filter(|note| note.place.document() == Document::Request).cloned().collect()
 }
 
 /// How far a plan has come.

@@ -23,8 +23,8 @@ impl Pair<'_> {
     pub(crate) async fn user_to_upstream(&self, user: &UserId) -> Result<UserId> {
         let link = self.links.user(self.face, user).await.map_err(|error| store_error(&error))?;
         link.and_then(|link| link.ids.get(self.upstream).cloned()).ok_or_else(|| {
-            let message = format!("the user {user} is not linked to a user of {}", self.upstream);
-            Error::new(ErrorKind::NotFound, message)
+            let expected = format!("{user} is not linked to a user of {}; link it in [[links.users]]", self.upstream);
+            Error::new(ErrorKind::NotFound, "there is no such user").with_problem(Problem::new(Field::User, expected))
         })
     }
 

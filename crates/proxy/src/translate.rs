@@ -49,7 +49,9 @@ pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood>
     let access = operation.access;
     let reading = route.face.read(request)?;
     if reading.command.grants().highest() == Some(Role::System) {
-        return Err(Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation"));
+        let expected = Problem::new(Field::Role, "expected a role that is not system-wide");
+        let message = "a system-wide role is never the result of a translation";
+        return Err(Error::new(ErrorKind::Forbidden, message).with_problem(expected));
     }
     notes.extend(reading.notes);
     Ok(Understood { operation: reading.operation.into_owned(), access, command: reading.command, notes })
@@ -93,30 +95,37 @@ struct Translation {
 }
 
 impl Translation {
-    async fn carry_out(&self, understood: Understood) -> Result<Answer> {
-        let Understood { operation, access, command, mut notes } = understood;
-        self.judge(&notes, access)?;
+    async fn carry_out(&self, mut understood: Understood) -> Result<Answer> {
+        let access = understood.access;
+        self.judge(&understood.notes, access)?;
         let pair = self.pair();
-        let asked = command.user().clone();
+        let asked = understood.command.user().clone();
         let user = pair.user_to_upstream(&asked).await?;
         // One writer per user at a time: a plan may read, change and write back.
         let _turn = match access {
             Access::Write => Some(self.turn(&user).await?),
             Access::Read => None,
         };
-        let command = self.complete(command, &user, &asked).await?;
-        let shown_scope = command.grants().target().cloned();
-        let change = command.grants().clone();
-        let command = pair.to_upstream(command, user).await?;
+        understood.command = self.complete(understood.command, &user, &asked).await?;
+        let command = pair.to_upstream(understood.command.clone(), user).await?;
         let executed = self.execute(&command, access).await?;
+        let wrote = executed.wrote;
+        // Whatever is wrong with the answer to a write comes after the write.
+        let answer = self.answer(understood, executed).await;
+        answer.map_err(|error| if wrote { error.with_effect(UNKNOWN) } else { error })
+    }
+
+    /// Tells the client what came of its request.
+    async fn answer(&self, understood: Understood, executed: Executed) -> Result<Answer> {
+        let Understood { operation, access, command, mut notes } = understood;
         notes.extend(executed.notes);
         let Outcome::User(user) = executed.outcome else {
             return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
         };
-        let (mut user, more) = pair.to_face(*user, &asked, access).await?;
+        let (mut user, more) = self.pair().to_face(*user, command.user(), access).await?;
         notes.extend(more);
-        if let Some(Target::Scope(scope)) = shown_scope {
-            self.show_what_was_set(&mut user, &change, scope).await?;
+        if let Some(Target::Scope(scope)) = command.grants().target() {
+            self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
         }
         let writing = self.route.face.write(&operation, &Outcome::User(Box::new(user)))?;
         notes.extend(writing.notes);

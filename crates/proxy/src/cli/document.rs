@@ -91,7 +91,9 @@ impl Translation {
                 }
             }
             _ if command.access() == Access::Write => {
-                say("what is sent depends on the user as it is at the upstream: `interlingua plan` reads it first");
+                say(
+                    "what is sent, if anything, depends on the user as it is at the upstream; `interlingua plan` reads it first",
+                );
             }
             _ => say("nothing is written"),
         }

@@ -1,0 +1,4 @@
+curl -X POST "$ECGRID_BASE_URL/v2/users/update-config" \
+  -H "X-API-Key: $ECGRID_API_KEY" \
+  -H "Content-Type: application/json" \
+  -d '{ "userId": 1042 }'

@@ -1,0 +1,21 @@
+//! The gateway from outside: real sockets, the real stand-ins, the real binary.
+//!
+//! Every test starts what it needs on ports of the system's choice and shares nothing with another one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, and stops")]
+
+mod cli;
+mod client;
+mod clients;
+mod golden;
+mod harness;
+mod partial_update;
+mod pass;
+mod protocol;
+mod recorder;
+mod refusals;
+mod roles;
+mod secrets;
+mod third_dialect;
+mod vendor_pages;
+mod wrong_input;

@@ -1,0 +1,108 @@
+//! What nobody may read in a log, an error or a report: keys, tokens, addresses, names, numbers.
+
+use std::net::SocketAddr;
+
+use interlingua_sandbox::directory;
+
+use crate::{
+    cli::{Served, aside, stand_ins},
+    client::{Answer, Client},
+    harness::{ECGRID_KEY, TEXTUS_TOKEN},
+};
+
+/// What is in the requests, in the stand-ins' directories and in the configuration.
+const SECRETS: &[&str] = &[
+    ECGRID_KEY,
+    TEXTUS_TOKEN,
+    directory::ECGRID_KEY,
+    directory::TEXTUS_TOKEN,
+    "no-key-of-ours",
+    "Jonathan",
+    "Doe-Roe",
+    "jon.doe",
+    "+13035550123",
+    "not-an-address",
+    "chuck@textus.example",
+    "Norris",
+    "john.smith@example.com",
+    "jsmith",
+    "query-secret",
+];
+
+/// An ECGrid client's requests: those that go well, those that are refused here, and those that are refused there.
+const OF_ECGRID: &[(&str, &str)] = &[
+    (
+        "PUT /v2/users?token=query-secret",
+        r#"{"userId": 1042, "firstName": "Jonathan", "lastName": "Doe-Roe", "email": "jon.doe@example.com"}"#,
+    ),
+    ("POST /v2/users/update-config", r#"{"userId": 1042, "cellPhone": "+13035550123", "x": "Doe-Roe"}"#),
+    ("PUT /v2/users", r#"{"userId": "jon.doe", "email": "not-an-address", "firstName": 5}"#),
+    ("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan"#),
+    ("PUT /v2/users", r#"{"email": "jon.doe@a.example", "email": "jon.doe@b.example"}"#),
+    ("GET /v2/users/jon.doe@example.com", ""),
+];
+
+/// A TextUs client's.
+const OF_TEXTUS: &[(&str, &str)] = &[
+    (
+        "PUT /users/PWApBE3",
+        r#"{"name": "Jonathan Doe-Roe", "email": "jon.doe@textus.example", "defaultMessagingAccount": "my_account",
+            "settings": {"customSettings": {"/textus/user_schema/cell_phone": "+13035550123"}}}"#,
+    ),
+    ("GET /users/jon.doe@example.com", ""),
+    ("GET /users/PWApBE3?token=query-secret", ""),
+];
+
+async fn traffic(address: SocketAddr) -> Vec<Answer> {
+    let ecgrid = Client::ecgrid(address, ECGRID_KEY).header("prefer", "handling=lenient");
+    let textus = Client::textus(address, TEXTUS_TOKEN).header("prefer", "handling=lenient");
+    let mut answers = Vec::new();
+    for (client, requests) in [(&ecgrid, OF_ECGRID), (&textus, OF_TEXTUS)] {
+        for (line, body) in requests {
+            answers.push(client.send(line, *body).await);
+            answers.push(client.send_http2(line, *body).await);
+        }
+    }
+    answers.push(ecgrid.clone().header("x-api-key", "no-key-of-ours").get("/v2/users/1042").await);
+    answers.push(textus.header("authorization", "Bearer no-key-of-ours").get("/users/wqyODPA").await);
+    // Somebody else has the address: this refusal is the vendor's own.
+    let taken = r#"{"userId": 1042, "email": "jon.doe@textus.example"}"#;
+    answers.push(ecgrid.send("PUT /v2/users", taken).await);
+    answers
+}
+
+#[track_caller]
+fn holds_no_secret(what: &str, text: &str) {
+    for secret in SECRETS {
+        let at = text.lines().find(|line| line.contains(secret));
+        assert_eq!(at, None, "`{secret}` is in {what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_errors_and_reports_hold_no_secret() {
+    let (_ecgrid, textus, config) = stand_ins().await;
+    let (served, config) = aside(move || (Served::start(&config, "trace"), config)).await;
+    let [crossed, pass, admin] = served.addresses;
+    textus.fail(3, http::StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answers = traffic(crossed).await;
+    answers.extend(traffic(pass).await);
+    let (mut refused, mut reported) = (0, 0);
+    for answer in &answers {
+        if answer.status >= 400 {
+            refused += 1;
+            holds_no_secret("an error", &answer.text());
+        }
+        if answer.header("interlingua-fidelity").contains("report=") {
+            reported += 1;
+            let report = Client::new(admin).get(&answer.report()).await.expect(200);
+            holds_no_secret("a report", &report.text());
+        }
+    }
+    let (code, log) = aside(move || served.terminate()).await;
+    drop(config);
+    assert_eq!(code, Some(0));
+    holds_no_secret("the log", &log);
+    assert!(refused >= 10 && reported >= 2, "{refused} refused, {reported} reported: too few to prove anything");
+    assert!(log.matches("\"request refused\"").count() >= 10, "the log is not the one of these requests");
+}
