@@ -249,7 +249,12 @@ async fn plan_prints_every_call_and_what_is_lost() {
     let ran = aside(move || {
         let file = config.path().to_str().unwrap();
         let to = ["plan", "--config", file, "--from", "textus", "--to", "ecgrid", "--operation", "update-user"];
-        run(&[&to[..], &["--user", "wqyODPA"]].concat(), &document("textus/update-user-own-profile.request"))
+        let profile = document("textus/update-user-own-profile.request");
+        let strict = [&to[..], &["--user", "wqyODPA"]].concat();
+        let refused = run(&strict, &profile);
+        assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "as the gateway would: {refused:?}");
+        assert!(refused.err.contains("/defaultMessagingAccount"), "{refused:?}");
+        run(&[&strict[..], &["--lenient"]].concat(), &profile)
     })
     .await;
     assert_eq!(ran.code, Some(0), "{ran:?}");

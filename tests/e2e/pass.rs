@@ -117,6 +117,13 @@ async fn each_side_has_a_credential_of_its_own() {
         ecgrid(world.pass_ecgrid()),
         ecgrid(world.pass_ecgrid().without("x-api-key").header("authorization", "Bearer sandbox-ecgrid-key")),
         (world.pass_textus(), "GET /users/wqyODPA", "authorization", "Bearer sandbox-textus-upstream-token"),
+        // A key where this dialect has none is still a key.
+        (
+            world.pass_textus().header("x-api-key", ECGRID_KEY),
+            "GET /users/wqyODPA",
+            "authorization",
+            "Bearer sandbox-textus-upstream-token",
+        ),
         (world.crossed_ecgrid(), "GET /v2/users/1042", "authorization", "Bearer sandbox-textus-upstream-token"),
         (world.crossed_textus(), "GET /users/wqyODPA", "x-api-key", "sandbox-ecgrid-upstream-key"),
     ] {
@@ -126,6 +133,21 @@ async fn each_side_has_a_credential_of_its_own() {
             assert!(!seen.head.contains(key), "{}", seen.head);
         }
     }
+}
+
+/// `me` is whoever the credential is, and that is the gateway's: the client would see somebody else.
+#[tokio::test]
+async fn a_path_that_names_no_user_goes_nowhere() {
+    let (world, upstream) = recorded().await;
+    for path in ["/v2/users/me", "/v2/users/..", "/v2/users/%2e%2e", "/v2/users/1042%3Fx", "/v2/users/-1"] {
+        let answer = world.pass_ecgrid().get(path).await;
+        assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
+    }
+    for path in ["/users/..", "/users/%2e%2e", "/users/a%23b", "/users/%3Fq=x"] {
+        let answer = world.pass_textus().get(path).await;
+        assert!(matches!(answer.status, 404 | 422), "{path}: {}", answer.status);
+    }
+    assert!(upstream.is_idle());
 }
 
 #[tokio::test]

@@ -332,3 +332,48 @@ async fn a_configured_role_is_lower_and_a_higher_one_is_refused_at_the_start() {
     world.crossed_ecgrid().ask(ROLE, &request).await.expect(200);
     assert_eq!(world.memberships("wqyODPA").await, ["example_network: user", "my_account: user"]);
 }
+
+/// A role that the configuration takes for less is still what it is at the vendor: it must not move as what it is not.
+#[tokio::test]
+async fn a_lowered_role_does_not_rise_when_its_user_moves() {
+    let world = Setup::new().with("[roles.ecgrid]\nMailboxAdmin = \"member\"").start().await;
+    let list = replacement(&[("my_account_child", "user")]);
+    world.crossed_textus().ask(PUT, &list).await.expect(200);
+    let user = world.at_ecgrid(1042).await;
+    assert_eq!((&user["authLevel"], &user["mailboxId"]), (&json!("MailboxUser"), &json!(102)));
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_for_less_is_told() {
+    let world = Setup::new().with("[roles.ecgrid]\nMailboxAdmin = \"member\"\nNetworkAdmin = \"none\"").start().await;
+    let client = world.crossed_ecgrid();
+    let answer = client.ask(ROLE, &set_role("MailboxAdmin", Some(1), Some(101)).request()).await.expect(200);
+    assert!(answer.header("interlingua-fidelity").contains("narrowed=1"), "{answer:?}");
+    // One that is taken for none is refused, and takes none away.
+    at_textus(&world, &[("example_network", "admin")]).await;
+    let answer = client.ask(ROLE, &set_role("NetworkAdmin", Some(1), None).request()).await;
+    assert_eq!(Face::Ecgrid.refusal(&answer).0, 400);
+    assert_eq!(world.memberships("wqyODPA").await, ["example_network: admin"]);
+}
+
+/// Memberships passed to TextUs and a role translated for it: neither undoes the other.
+#[tokio::test]
+async fn a_pass_route_waits_for_its_turn() {
+    let world = World::start().await;
+    world.textus.hang(2);
+    let (crossed, passed) = (world.crossed_ecgrid(), world.pass_textus());
+    let body = set_role("MailboxAdmin", Some(1), Some(102)).request();
+    let translated = tokio::spawn(async move { crossed.ask(ROLE, &body).await });
+    while calls(&world.textus).len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // The role has been read and is being written: the other write has to wait until that one has failed.
+    let list = replacement(&[("my_account", "support")]);
+    let waiting = tokio::spawn(async move { passed.ask(PUT, &list).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(calls(&world.textus).len(), 2, "the passed write is not sent while the translated one is under way");
+    waiting.abort();
+    translated.abort();
+}

@@ -138,8 +138,8 @@ fn of_ecgrid_translated() -> Vec<Case> {
     vec![
         case(UPDATE, r#"{"userId": 2001, "firstName": "Una"}"#, 404, &["/userId: 2001 is not linked"]),
         case("GET /v2/users/2001", "", 404, &["/userId: 2001 is not linked"]),
-        case("GET /v2/users/jsmith", "", 400, &["/userId: expected an integer"]),
-        case("GET /v2/users/99999999999", "", 400, &["/userId: expected an integer"]),
+        case("GET /v2/users/jsmith", "", 400, &["/userId: expected a positive integer"]),
+        case("GET /v2/users/99999999999", "", 400, &["/userId: expected a positive integer"]),
         case(UPDATE, r#"{"userId": 1042, "nickname": "Jo"}"#, 400, &["/nickname: not a known member"]),
         case(
             CONFIG,
@@ -229,7 +229,7 @@ fn of_textus_translated() -> Vec<Case> {
         case("PUT /users/zLoneId", r#"{"name": "Zoe Lone"}"#, 404, &["/id: zLoneId is not linked"]),
         case("GET /users/zLoneId", "", 404, &["/id: zLoneId is not linked"]),
         case("GET /users/wqyodpa", "", 404, &["/id: wqyodpa is not linked"]),
-        case("GET /users/a%20b", "", 404, &["the path does not hold a user's id"]),
+        case("GET /users/a%20b", "", 404, &["/user: expected letters"]),
         case(CHUCK, r#"{"nickname": "Chuck"}"#, 422, &["/nickname: not a known member"]),
         case(
             CHUCK,
@@ -314,4 +314,63 @@ async fn a_body_as_large_as_the_limit_is_read() {
     world.crossed_ecgrid().send(UPDATE, body.clone()).await.expect(200);
     body.push(b' ');
     world.crossed_ecgrid().send(UPDATE, body).await.expect(413);
+}
+
+// === What is made to be large ===
+
+/// A request can have as many mistakes as it has bytes; its answer does not tell them all.
+#[tokio::test]
+async fn an_answer_is_not_much_larger_than_its_request() {
+    let world = World::start().await;
+    let unknown: Vec<_> = (0..20_000).map(|number| format!("\"unknown member {number}\":1")).collect();
+    let config = format!("{{\"userId\":1042,{}}}", unknown.join(","));
+    let answer = world.crossed_ecgrid().send("POST /v2/users/update-config", config.clone()).await.expect(400);
+    assert!(answer.text().len() < 20_000, "{}", answer.text().len());
+    assert!(answer.text().contains("and 19900 more"), "{}", answer.text());
+
+    let memberships = format!("{{\"memberships\":[{}]}}", vec!["{}"; 100_000].join(","));
+    let answer = world.crossed_textus().send("PUT /users/wqyODPA", memberships).await.expect(422);
+    assert!(answer.text().len() < 20_000, "{}", answer.text().len());
+
+    let lenient = world.crossed_ecgrid().header("prefer", "handling=lenient");
+    let answer = lenient.send("POST /v2/users/update-config", config).await.expect(200);
+    let report = world.admin().get(&answer.report()).await.expect(200);
+    assert!(report.json()["notes"].as_array().unwrap().len() <= 200);
+}
+
+/// A query means nothing here, and could mean "only try it".
+#[tokio::test]
+async fn a_query_is_not_ignored() {
+    let world = World::start().await;
+    let update = json!({"userId": 1042, "firstName": "Jon"});
+    let answer = world.crossed_ecgrid().ask("PUT /v2/users?dryRun=true", &update).await.expect(400);
+    assert!(answer.text().contains("the query has no counterpart"), "{}", answer.text());
+    assert_eq!(writes(&world.textus), [""; 0]);
+    world.crossed_ecgrid().get("/v2/users/1042?verbose=1").await.expect(200);
+}
+
+/// What the client's side loses and what the vendor's side loses is told at once.
+#[tokio::test]
+async fn a_refused_loss_names_every_field() {
+    let world = World::start().await;
+    let settings = json!({"analyticsReports": [], "customSettings": {"/textus/user_schema/unmapped": "x"}});
+    let answer = world.crossed_textus().ask("PUT /users/wqyODPA", &json!({"settings": settings})).await.expect(422);
+    for field in ["/settings/analyticsReports", "/settings/customSettings/~1textus~1user_schema~1unmapped"] {
+        assert!(answer.text().contains(field), "{}", answer.text());
+    }
+    assert_eq!(calls(&world.ecgrid), [""; 0]);
+}
+
+/// What a route allows stands in the report, and the client is not told.
+#[tokio::test]
+async fn an_allowed_loss_is_reported_and_not_told() {
+    let route = "face = \"textus\"\nupstream = \"ecgrid\"";
+    let fields = format!("{route}\n[listeners.routes.fields]\n\"/settings/analyticsReports\" = \"allow\"");
+    let world = crate::harness::Setup::new().replace(route, &fields).start().await;
+    let client = world.crossed_textus().header("x-request-id", "allowed-1");
+    let update = json!({"name": "Jack Smith", "settings": {"analyticsReports": []}});
+    let answer = client.ask("PUT /users/wqyODPA", &update).await.expect(200);
+    assert!(!answer.header("interlingua-fidelity").contains("dropped"), "{answer:?}");
+    let report = world.admin().get("/reports/allowed-1").await.expect(200).json();
+    assert_eq!(report["notes"][0]["pointer"], "/settings/analyticsReports");
 }

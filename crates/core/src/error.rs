@@ -72,6 +72,23 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// What a refusal with this status means, as far as HTTP goes. A refused credential is the gateway's own, and the
+    /// client's was fine.
+    pub fn of_refusal(status: http::StatusCode) -> Self {
+        match status.as_u16() {
+            403 => Self::Forbidden,
+            404 | 410 => Self::NotFound,
+            408 => Self::Timeout,
+            409 => Self::Conflict,
+            429 => Self::RateLimited,
+            401 | 500.. => Self::Unavailable,
+            400..500 => Self::Invalid,
+            _ => Self::BadReply,
+        }
+    }
+}
+
 /// What the failure means for the state of the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -145,7 +162,7 @@ impl PartState {
 }
 
 /// What the upstream said when it refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Its status.
     pub status: http::StatusCode,
@@ -196,7 +213,8 @@ impl Error {
     /// The upstream refused, in its own words. Where it says that it failed (5xx), nobody knows what it did.
     pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
         let mut error = Self::new(kind, "the upstream refused the request");
-        error.0.effect = if refusal.status.is_server_error() { Effect::Unknown } else { Effect::Refused };
+        let unknown = refusal.status.is_server_error() || refusal.status == http::StatusCode::REQUEST_TIMEOUT;
+        error.0.effect = if unknown { Effect::Unknown } else { Effect::Refused };
         error.0.upstream = Some(refusal);
         error
     }
@@ -304,14 +322,19 @@ impl Error {
         let inner = &*self.0;
         let mut place = |place: &Place| match place {
             Place::Field(_, field) => pointer(field),
-            Place::Pointer(_, pointer) => pointer.to_string(),
+            Place::Pointer(_, pointer) => shortened(pointer),
         };
         let mut details: Vec<String> = Vec::new();
-        details.extend(inner.problems.iter().map(|problem| {
-            let at = place(&problem.place);
-            if at.is_empty() { problem.expected.to_string() } else { format!("{at}: {}", problem.expected) }
+        let problems = inner.problems.iter().map(|problem| (&problem.place, &problem.expected));
+        let notes = inner.notes.iter().map(|note| (&note.place, &note.reason));
+        details.extend(problems.chain(notes).take(MOST_DETAILS).map(|(at, words)| match place(at) {
+            at if at.is_empty() => words.to_string(),
+            at => format!("{at}: {words}"),
         }));
-        details.extend(inner.notes.iter().map(|note| format!("{}: {}", place(&note.place), note.reason)));
+        let more = (inner.problems.len() + inner.notes.len()).saturating_sub(MOST_DETAILS);
+        if more > 0 {
+            details.push(format!("and {more} more"));
+        }
         details.extend(inner.parts.iter().map(|part| {
             let fields: Vec<_> = part.fields.iter().map(&mut pointer).collect();
             format!("{}: {}", part.state.name(), fields.join(", "))
@@ -327,6 +350,27 @@ impl Error {
         } else {
             format!("{}: {}", inner.message, details.join("; "))
         }
+    }
+}
+
+/// Without the words, which may quote a value.
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("status", &self.status).field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+/// How many problems and notes a client is told of.
+const MOST_DETAILS: usize = 100;
+/// And a log line.
+const MOST_LOGGED: usize = 10;
+/// The most characters of a pointer: its last part is the client's to choose.
+const LONGEST_POINTER: usize = 120;
+
+fn shortened(pointer: &str) -> String {
+    match pointer.char_indices().nth(LONGEST_POINTER) {
+        Some((end, _)) => format!("{}…", &pointer[..end]),
+        None => pointer.to_owned(),
     }
 }
 
@@ -360,11 +404,10 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        for problem in &self.0.problems {
-            write!(f, "; {}: {}", problem.place, problem.expected)?;
-        }
-        for note in &self.0.notes {
-            write!(f, "; {}: {}", note.place, note.reason)?;
+        let problems = self.0.problems.iter().map(|problem| (&problem.place, &problem.expected));
+        let notes = self.0.notes.iter().map(|note| (&note.place, &note.reason));
+        for (place, words) in problems.chain(notes).take(MOST_LOGGED) {
+            write!(f, "; {}: {words}", shortened(&place.to_string()))?;
         }
         for part in &self.0.parts {
             write!(f, "; {}:", part.state.name())?;

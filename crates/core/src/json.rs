@@ -180,6 +180,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut members = Map::new();
         while let Some(name) = access.next_key::<String>()? {
             if members.contains_key(&name) {
+                let name: String = name.chars().take(60).collect();
                 return Err(serde::de::Error::custom(format_args!("the member `{name}` stands twice")));
             }
             let value = access.next_value_seed(Self)?;

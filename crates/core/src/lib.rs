@@ -30,7 +30,7 @@ pub use routes::Template;
 pub use schema::{Findings, Schema, SchemaError};
 pub use user::{
     Email, Grant, Known, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NotATime, NotAnEmail, Preferences, Role, Scope,
-    ScopeId, Status, Text, Timestamp, User, UserId, join_name, split_name,
+    ScopeId, Status, Text, Timestamp, User, UserId, is_preference_key, join_name, split_name,
 };
 pub use validate::Validator;
 

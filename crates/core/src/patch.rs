@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What becomes of one field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     /// It stays as it is.
     #[default]
@@ -34,6 +34,16 @@ impl<T> Patch<T> {
             Self::Set(value) => Some(value),
             Self::Keep | Self::Clear => None,
         }
+    }
+}
+
+impl<T> fmt::Debug for Patch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Set(_) => "Set(..)",
+            Self::Clear => "Clear",
+        })
     }
 }
 
@@ -60,10 +70,9 @@ pub struct UserPatch {
 impl UserPatch {
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.email.is_keep()
-            && self.name.is_empty()
-            && self.grants == GrantChange::Keep
-            && self.preferences.values().all(Patch::is_keep)
+        // Taken apart, so that a new field is not forgotten here: forgotten, it would make a write look like a read.
+        let Self { email, name, grants, preferences } = self;
+        email.is_keep() && name.is_empty() && *grants == GrantChange::Keep && preferences.values().all(Patch::is_keep)
     }
 }
 

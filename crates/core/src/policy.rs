@@ -42,6 +42,12 @@ impl LossPolicy {
         })
     }
 
+    /// Whether the client is told of a note, or only the report.
+    pub fn tells(&self, note: &Note, pointer: &str, access: Access, preferred: Option<OnLoss>) -> bool {
+        let loss = matches!(note.kind, NoteKind::Dropped | NoteKind::Narrowed);
+        !loss || self.of(pointer, access, preferred) != OnLoss::Allow
+    }
+
     /// Refuses the request when one of the notes is a loss that is to be rejected.
     ///
     /// A narrowed field still arrives; it is rejected only where the route names the very field.

@@ -2,7 +2,15 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use crate::{
+    error::{Error, ErrorKind, Problem, Result},
+    note::Place,
+};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A path with places for parameters, such as `/users/{user}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +24,8 @@ impl Template {
 
     /// The parameters of `path`, percent-decoded, when it is of this form.
     ///
-    /// An empty segment, one that is not UTF-8, and a decoded `/` are no parameters: a path either is exactly of this
-    /// form or is not.
+    /// An empty segment, one that is not UTF-8, a decoded `/`, and the segments `.` and `..` are no parameters: a path
+    /// either is exactly of this form or is not.
     ///
     /// ```
     /// use interlingua_core::Template;
@@ -40,15 +48,44 @@ impl Template {
         segments.next().is_none().then_some(parameters)
     }
 
-    /// The path with its parameters filled in.
+    /// The path with its parameters filled in, percent-encoded.
     ///
     /// Parameters beyond those that the template has are left out.
     pub fn fill(&self, parameters: &[&str]) -> String {
         let mut parameters = parameters.iter();
         let segments = self.0.split('/').map(|segment| {
-            if segment.starts_with('{') { parameters.next().copied().unwrap_or_default() } else { segment }
+            if segment.starts_with('{') {
+                utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED).to_string()
+            } else {
+                segment.to_owned()
+            }
         });
         segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// Checks that the parameters are of their form: letters, digits, `_` and `-`, or, where the template says
+    /// `{name:integer}`, a positive integer of 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not: [`ErrorKind::Invalid`] for one that is no integer, [`ErrorKind::NotFound`] for one that
+    /// nothing can be called.
+    pub fn check(&self, parameters: &[String]) -> Result<()> {
+        let names = self.0.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+        for (name, value) in names.zip(parameters) {
+            let (kind, name, expected) = match name.split_once(':') {
+                Some((name, "integer")) if !is_integer(value) => {
+                    (ErrorKind::Invalid, name, "expected a positive integer in the path")
+                }
+                None if !is_id(value) => {
+                    (ErrorKind::NotFound, name, "expected letters, digits, `_` and `-` in the path")
+                }
+                _ => continue,
+            };
+            let problem = Problem::new(Place::request(format!("/{name}")), expected);
+            return Err(Error::new(kind, "the path is not valid").with_problem(problem));
+        }
+        Ok(())
     }
 
     /// Whether the path has a parameter.
@@ -58,14 +95,24 @@ impl Template {
 }
 
 impl fmt::Display for Template {
+    /// Without the forms of the parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(&self.0.replace(":integer}", "}"))
     }
+}
+
+fn is_integer(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse().is_ok_and(|number: i32| number > 0)
+}
+
+fn is_id(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn parameter(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
-    (!decoded.is_empty() && !decoded.contains('/')).then(|| decoded.into_owned())
+    let is_parameter = !matches!(&*decoded, "" | "." | "..") && !decoded.contains('/');
+    is_parameter.then(|| decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -86,9 +133,31 @@ mod tests {
         check("/v2/users/{id}", "/v2/users/1042", Some(&["1042"]));
         check("/v2/users/{id}", "/v2/users/%31042", Some(&["1042"]));
         check("/v2/users/{id}", "/v2/users/", None);
+        check("/v2/users/{id}", "/v2/users/..", None);
+        check("/v2/users/{id}", "/v2/users/%2e%2e", None);
         check("/v2/users/{id}", "/v2/users/a%2Fb", None);
         check("/v2/users/{id}", "/v2/users/%FF", None);
         check("/v2/users/{id}", "/v2/users/1/2", None);
         check("/v2/users/{id}", "/v2//1", None);
+    }
+
+    #[test]
+    fn parameters_have_a_form() {
+        let wrong = |template, value: &str| Template::new(template).check(&[value.to_owned()]).is_err();
+        for id in ["me", "-1", "0", "+1", "2147483648", "1042?x", "1 "] {
+            assert!(wrong("/v2/users/{userId:integer}", id), "{id}");
+        }
+        assert!(!wrong("/v2/users/{userId:integer}", "1042"));
+        for id in ["a?b", "a#b", "a b", "\u{e9}", "a\0"] {
+            assert!(wrong("/users/{user}", id), "{id}");
+        }
+        assert!(!wrong("/users/{user}", "wqyODPA"));
+    }
+
+    #[test]
+    fn what_is_filled_in_stays_one_segment() {
+        let template = Template::new("/users/{user}");
+        assert_eq!(template.fill(&["wqyODPA"]), "/users/wqyODPA");
+        assert_eq!(template.fill(&["a/../b?c"]), "/users/a%2F..%2Fb%3Fc");
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 /// matched in linear time.
 pub struct Schema(jsonschema::Validator);
 
+/// More findings help nobody, and a document made for it has as many as it has bytes.
+const MOST_FINDINGS: usize = 100;
+
 /// What a document's check against a schema found.
 #[derive(Debug, Default, PartialEq)]
 pub struct Findings {
@@ -49,11 +52,12 @@ impl Schema {
             .map_err(|error| SchemaError(error.to_string()))
     }
 
-    /// Checks a document and tells everything that is wrong with it at once, without a value of the document in it.
+    /// Checks a document and tells everything that is wrong with it at once, without a value of the document in it; of
+    /// more than a hundred findings, the first hundred.
     pub fn check(&self, document: Document, value: &Value) -> Findings {
         let mut findings = Findings::default();
         if !self.0.is_valid(value) {
-            for error in self.0.iter_errors(value) {
+            for error in self.0.iter_errors(value).take(MOST_FINDINGS) {
                 findings.add(document, &error);
             }
         }
@@ -72,7 +76,7 @@ impl Findings {
         let at = error.instance_path().as_str().to_owned();
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                self.unknown.extend(unexpected.iter().map(|name| member(&at, name)));
+                self.unknown.extend(unexpected.iter().take(MOST_FINDINGS).map(|name| member(&at, name)));
             }
             ValidationErrorKind::Required { property } => {
                 let pointer = member(&at, property.as_str().unwrap_or_default());

@@ -51,7 +51,7 @@ opaque_id!(ScopeId);
 /// What is known of a value: unknown, null and empty are three different things.
 ///
 /// An empty string is a `Value`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Known<T> {
     /// The dialect did not say.
     #[default]
@@ -63,15 +63,6 @@ pub enum Known<T> {
 }
 
 impl<T> Known<T> {
-    /// From a member of a document that may be absent (`None`) or null (`Some(None)`).
-    pub fn from_member(member: Option<Option<T>>) -> Self {
-        match member {
-            None => Self::Unknown,
-            Some(None) => Self::Null,
-            Some(Some(value)) => Self::Value(value),
-        }
-    }
-
     /// The value, where there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
@@ -83,6 +74,16 @@ impl<T> Known<T> {
     /// Whether the dialect did not say.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
+    }
+}
+
+impl<T> fmt::Debug for Known<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "Unknown",
+            Self::Null => "Null",
+            Self::Value(_) => "Value(..)",
+        })
     }
 }
 
@@ -333,6 +334,11 @@ impl fmt::Debug for Preferences {
     }
 }
 
+/// Whether a text is the canonical key of a preference: one of the notifications, or the IRI of a custom value.
+pub fn is_preference_key(key: &str) -> bool {
+    matches!(key, NOTIFY_EMAIL | NOTIFY_AUDIO) || key.starts_with('/')
+}
+
 /// The canonical key of the preference "notify me by e-mail", a boolean.
 pub const NOTIFY_EMAIL: &str = "notifications.email";
 /// The canonical key of the preference "notify me by a sound", a boolean.
@@ -434,7 +440,7 @@ mod tests {
         user.name.given = Text::from("John").into();
         user.preferences.entries.insert("cell".into(), "+15550100".into());
         let email = Email::parse("john.smith@example.com").unwrap();
-        let shown = format!("{user:?} {:?} {:?} {email:?}", user.name, user.preferences);
+        let shown = format!("{user:?} {:?} {:?} {:?} {email:?}", user.name, user.name.given, user.preferences);
         for secret in ["john", "John", "+15550100"] {
             assert!(!shown.contains(secret), "{shown}");
         }

@@ -47,7 +47,8 @@ impl Validator {
     ///
     /// No such path or method, no JSON, or every problem that the schema finds, with a pointer each.
     pub fn request<'a>(&self, dialect: &'a Dialect, request: &Request) -> Result<(&'a Operation, Vec<Note>)> {
-        let (operation, _) = dialect.find(&request.method, &request.path).map_err(no_operation)?;
+        let (operation, parameters) = dialect.find(&request.method, &request.path).map_err(no_operation)?;
+        operation.path.check(&parameters)?;
         let Some(schema) = self.requests.get(operation.name) else { return Ok((operation, Vec::new())) };
         let findings = schema.check(Document::Request, &json::parse(&request.body)?);
         if !findings.problems.is_empty() {

@@ -294,7 +294,7 @@ impl Toy {
         let email = text("mail").or_else(|| text("email"));
         let role = text("role").and_then(|word| WORDS.iter().find(|(known, _)| word == *known));
         let mut user = User::new(UserId::new(id));
-        user.email = Known::from_member(email.map(Some));
+        user.email = email.map_or(Known::Unknown, Known::Value);
         if self.has(Fault::LiesAboutTheOutcome) && !notes.is_empty() {
             user.email = Known::Null;
         }

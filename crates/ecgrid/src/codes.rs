@@ -173,22 +173,20 @@ pub(crate) fn error_code(kind: ErrorKind, credential: Option<&str>) -> (StatusCo
 
 /// What the vendor's refusal means: by its code, and where it has none, by the status.
 pub(crate) fn refusal_kind(code: Option<&str>, status: StatusCode) -> ErrorKind {
-    match (code, status.as_u16()) {
-        // It is the gateway's own credential that was refused; the client's was fine.
-        (Some("InvalidAPIKey" | "InvalidSession"), _) | (_, 401) => ErrorKind::Unavailable,
-        (Some("AccessDenied"), _) => ErrorKind::Forbidden,
-        (Some("ObjectNotFound"), _) => ErrorKind::NotFound,
-        (Some("InvalidParameter"), _) => ErrorKind::Invalid,
-        (Some("DuplicateObject"), _) => ErrorKind::Conflict,
-        (Some("RateLimitExceeded"), _) => ErrorKind::RateLimited,
-        (Some("InternalError"), _) => ErrorKind::Unavailable,
-        (_, 403) => ErrorKind::Forbidden,
-        (_, 404) => ErrorKind::NotFound,
-        (_, 429) => ErrorKind::RateLimited,
-        (_, 400..500) => ErrorKind::Invalid,
-        (_, 500..) => ErrorKind::Unavailable,
-        _ => ErrorKind::BadReply,
+    match code {
+        Some("InvalidAPIKey" | "InvalidSession" | "InternalError") => ErrorKind::Unavailable,
+        Some("AccessDenied") => ErrorKind::Forbidden,
+        Some("ObjectNotFound") => ErrorKind::NotFound,
+        Some("InvalidParameter") => ErrorKind::Invalid,
+        Some("DuplicateObject") => ErrorKind::Conflict,
+        Some("RateLimitExceeded") => ErrorKind::RateLimited,
+        _ => ErrorKind::of_refusal(status),
     }
+}
+
+/// Whether a refusal is about the caller's credential.
+pub(crate) fn is_about_credential(code: Option<&str>, status: StatusCode) -> bool {
+    matches!(code, Some("InvalidAPIKey" | "InvalidSession")) || status == StatusCode::UNAUTHORIZED
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl Adapter for Ecgrid {
             if field == "userId" {
                 problems.push(Problem::new(pointer(), "`userId` says whose configuration it is, and is no preference"));
             }
+            if !interlingua_core::is_preference_key(key) {
+                let expected = "expected `notifications.email`, `notifications.audio`, or a custom value's key, which \
+                                starts with `/`";
+                problems.push(Problem::new(pointer(), expected));
+            }
             if let Some(other) = keys.insert(key, field) {
                 problems.push(Problem::new(pointer(), format!("`{key}` is mapped from `{other}` already")));
             }

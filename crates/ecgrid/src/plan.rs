@@ -4,8 +4,8 @@
 //! follows from the command and from the replies so far, and from nothing else.
 
 use interlingua_core::{
-    Call, Command, Error, ErrorKind, Field, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply, Result, Role,
-    Step, Target, Text, User, UserPatch, http::Method, split_name,
+    Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Level, Note, Outcome, Patch, Preferences, Problem,
+    Reply, Result, Role, Scope, Step, Target, Text, User, UserPatch, http::Method, split_name,
 };
 use serde_json::Value;
 
@@ -49,10 +49,10 @@ impl Update<'_> {
         let (present, replies) = match replies.split_first() {
             _ if !self.needs_present() => (None, replies),
             None => return Ok(Step::Send { calls: vec![self.show().call], notes: self.notes }),
-            Some((first, rest)) => (Some(read::user(self.ecgrid, first)?), rest),
+            Some((first, rest)) => (Some(read::user(self.ecgrid, self.id, first)?), rest),
         };
-        let mut calls: Vec<_> =
-            self.profile(present.as_ref().map(|(user, _)| user)).into_iter().chain(config).collect();
+        let profile = self.profile(present.as_ref().map(|(user, _)| user))?;
+        let mut calls: Vec<_> = profile.into_iter().chain(config).collect();
         calls.extend(self.role_calls(roles, present.as_ref().map(|(user, _)| user))?);
         if !calls.iter().any(|planned| planned.shows_user) && (present.is_none() || !calls.is_empty()) {
             calls.push(self.show());
@@ -60,7 +60,7 @@ impl Update<'_> {
         let mut shown = present;
         for (planned, reply) in calls.iter().zip(replies) {
             if planned.shows_user {
-                shown = Some(read::user(self.ecgrid, reply)?);
+                shown = Some(read::user(self.ecgrid, self.id, reply)?);
             } else {
                 read::done(reply)?;
             }
@@ -93,7 +93,7 @@ impl Update<'_> {
     }
 
     /// E-mail address and name.
-    fn profile(&mut self, present: Option<&User>) -> Option<Planned> {
+    fn profile(&mut self, present: Option<&User>) -> Result<Option<Planned>> {
         let mut wire = UpdateUser { user_id: self.id, ..UpdateUser::default() };
         let mut fields = Vec::new();
         match &self.patch.email {
@@ -124,6 +124,9 @@ impl Update<'_> {
                 let same = present.and_then(|user| user.name.whole()).is_some_and(|present| present == *whole);
                 if !same {
                     let (given, family) = split_name(whole);
+                    if whole.trim().is_empty() {
+                        return Err(Error::invalid(vec![Problem::new(Field::Name, "expected more than blanks")]));
+                    }
                     if clean_halves(whole).is_none() {
                         let reason = "ECGrid has first and last name; the name is split at its first space";
                         self.notes.push(Note::narrowed(Field::Name, reason));
@@ -135,7 +138,7 @@ impl Update<'_> {
             }
             Patch::Clear => self.notes.push(cannot_clear(Field::Name)),
         }
-        (!wire.changes_nothing()).then(|| self.write(Op::UpdateUser, &wire, fields, true))
+        Ok((!wire.changes_nothing()).then(|| self.write(Op::UpdateUser, &wire, fields, true)))
     }
 
     /// Notifications and custom values, by the names that the operator gave them.
@@ -210,9 +213,9 @@ impl Update<'_> {
     fn role_calls(&mut self, roles: Vec<Wanted>, user: Option<&User>) -> Result<Vec<Planned>> {
         let user = || user.ok_or_else(|| Error::new(ErrorKind::Internal, "the user was not read first"));
         match &self.patch.grants {
-            GrantChange::Replace(_) => self.replace_roles(roles, Present::new(user()?)?),
+            GrantChange::Replace(_) => self.replace_roles(roles, Present::new(self.ecgrid, user()?)?),
             change if matches!(change.target(), Some(Target::Scope(_))) => {
-                self.change_role(roles, &Present::new(user()?)?)
+                self.change_role(roles, &Present::new(self.ecgrid, user()?)?)
             }
             _ => Ok(roles.into_iter().map(|(level, scope)| self.set_role(level, scope)).collect()),
         }
@@ -227,22 +230,25 @@ impl Update<'_> {
         let mut calls = Vec::new();
         for (level, scope) in roles {
             calls.extend(self.replace_role(&present, level, scope));
-            present = Present { role: level.role(), level: Some(level), granted: scope, scope };
+            present = Present { shown: Some(level), level, granted: scope, scope };
         }
         Ok(calls)
     }
 
     /// No role in the place of the present one.
     fn no_role(&mut self, present: &Present) -> Option<Planned> {
-        match present.role {
-            Role::None => None,
-            // Others see a user without a role already: what they write back must change nothing.
+        match present.level.role() {
+            _ if present.shown == Some(AuthLevel::General) => None,
+            // Others see a user without a role already: what they write back must change nothing, and whoever means to
+            // take the role away must learn that it stays.
             Role::Restricted | Role::System => {
-                let reason = format!("the user keeps its role `{}`, which shows as none elsewhere", present.role);
-                self.notes.push(Note::narrowed(Field::Grants, reason));
+                let reason = format!("the user keeps its role {}, which shows as none elsewhere", present.level.word());
+                self.notes.push(Note::dropped(Field::Grants, reason));
                 None
             }
-            Role::Member | Role::Support | Role::Administrator => Some(self.set_role(AuthLevel::General, None)),
+            Role::None | Role::Member | Role::Support | Role::Administrator => {
+                Some(self.set_role(AuthLevel::General, None))
+            }
         }
     }
 
@@ -250,8 +256,8 @@ impl Update<'_> {
     fn change_role(&mut self, roles: Vec<Wanted>, present: &Present) -> Result<Vec<Planned>> {
         let mut calls = Vec::new();
         for (level, scope) in roles {
-            let elsewhere = present.granted != scope && present.role > Role::None;
-            if level == AuthLevel::General && (elsewhere || present.role == Role::None) {
+            let elsewhere = present.granted != scope && present.level != AuthLevel::General;
+            if level == AuthLevel::General && (elsewhere || present.level == AuthLevel::General) {
                 continue;
             }
             present.may_change()?;
@@ -268,7 +274,7 @@ impl Update<'_> {
     /// before or after: a lower role is set before the move, a higher one after it; where each has something that the
     /// other has not, the user moves with the role that both have.
     fn replace_role(&self, present: &Present, level: AuthLevel, scope: Option<NetworkMailbox>) -> Vec<Planned> {
-        if present.level == Some(level) && scope == present.granted {
+        if present.shown == Some(level) && scope == present.granted {
             return Vec::new();
         }
         let stays = scope.is_none_or(|wanted| {
@@ -280,7 +286,7 @@ impl Update<'_> {
             return vec![self.set_role(level, scope)];
         }
         let moved = self.set_network_mailbox(scope);
-        match present.level.unwrap_or(AuthLevel::General) {
+        match present.level {
             now if now == level => vec![moved],
             now if level.is_at_most(now) => vec![self.set_role(level, None), moved],
             now if now.is_at_most(level) => vec![moved, self.set_role(level, scope)],
@@ -314,8 +320,10 @@ impl Update<'_> {
 
 /// The role that a user has.
 struct Present {
-    role: Role,
-    level: Option<AuthLevel>,
+    /// As others see it, who may see it as less than it is; `None` where they see none that has a word.
+    shown: Option<AuthLevel>,
+    /// As the vendor has it. What may be done, and in which order, is decided by this one.
+    level: AuthLevel,
     /// Where the role holds.
     granted: Option<NetworkMailbox>,
     /// Where the user is: the mailbox, too, when the role is the network's.
@@ -323,25 +331,31 @@ struct Present {
 }
 
 impl Present {
-    fn new(user: &User) -> Result<Self> {
+    fn new(ecgrid: &Ecgrid, user: &User) -> Result<Self> {
         let scope = user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id));
         match user.grants.as_deref() {
-            Some([]) => Ok(Self { role: Role::None, level: None, granted: None, scope }),
-            Some([grant]) => {
-                let granted = NetworkMailbox::parse(&grant.scope.id);
-                let level = granted.and_then(|scope| AuthLevel::for_role(grant.role, scope.level()));
-                Ok(Self { role: grant.role, level: level.map(|(level, _)| level), granted, scope })
+            Some([]) => Ok(Self { shown: Some(AuthLevel::General), level: AuthLevel::General, granted: None, scope }),
+            Some([Grant { scope: Scope { id, .. }, id: Some(word), .. }]) => {
+                let level = AuthLevel::from_word(word).ok_or_else(unknown_role)?;
+                let granted = NetworkMailbox::parse(id);
+                let role = ecgrid.roles.role(word).unwrap_or(Role::None);
+                let shown = granted.and_then(|scope| AuthLevel::for_role(role, scope.level()));
+                Ok(Self { shown: shown.map(|(level, _)| level), level, granted, scope })
             }
-            _ => Err(Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has")),
+            _ => Err(unknown_role()),
         }
     }
 
     fn may_change(&self) -> Result<()> {
-        if self.role < Role::System {
+        if self.level.role() < Role::System {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Forbidden, "the user has a system-wide role, which a translation must not change"))
     }
+}
+
+fn unknown_role() -> Error {
+    Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has")
 }
 
 fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {

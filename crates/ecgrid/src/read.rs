@@ -1,11 +1,11 @@
 //! What a client's request means, and what the vendor's reply means.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Command, Error, ErrorKind, GrantChange, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, NamePatch, Note, Patch, Place, Problem,
-    Reading, Refusal, Reply, Request, Result, Role, Target, Text, User, UserId, UserPatch, http::header::RETRY_AFTER,
-    json, pointer_token,
+    Command, Effect, Error, ErrorKind, GrantChange, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, NamePatch, Note, NoteKind,
+    Patch, Place, Problem, Reading, Refusal, Reply, Request, Result, Role, Target, Text, User, UserId, UserPatch, json,
+    pointer_token,
 };
 
 use crate::{
@@ -111,9 +111,15 @@ fn set_role(ecgrid: &Ecgrid, wire: &SetRole) -> Result<(Command, Vec<Note>)> {
                 Error::invalid(vec![Problem::new(Place::request("/authLevel"), "expected an AuthLevel")])
             })?;
             let target = target(level, wire, &mut notes)?;
-            match ecgrid.roles.role(level.word()).unwrap_or(Role::None) {
-                Role::None => GrantChange::Remove(target),
-                role => GrantChange::Upsert(role, target),
+            let lowered = ecgrid.roles.note(level.word(), Place::request("/authLevel"));
+            let nothing_left = lowered.as_ref().is_some_and(|note| note.kind == NoteKind::Dropped);
+            notes.extend(lowered);
+            match ecgrid.roles.role(level.word()) {
+                // A role that is taken for none is not given; that is no order to take another one away.
+                Some(Role::None) if nothing_left => GrantChange::Keep,
+                Some(Role::None) => GrantChange::Remove(target),
+                Some(role) => GrantChange::Upsert(role, target),
+                None => return Err(Error::new(ErrorKind::Internal, "an AuthLevel without a meaning")),
             }
         }
     };
@@ -125,7 +131,7 @@ fn set_role(ecgrid: &Ecgrid, wire: &SetRole) -> Result<(Command, Vec<Note>)> {
 fn unused_scope(wire: &SetRole) -> impl Iterator<Item = Note> {
     let ids = [("/networkId", wire.network_id), ("/mailboxId", wire.mailbox_id)];
     let given = ids.into_iter().filter(|(_, id)| id.is_some_and(|id| id != 0));
-    given.map(|(pointer, _)| Note::dropped(Place::request(pointer), "`NoChange` changes nothing in any scope"))
+    given.map(|(pointer, _)| Note::narrowed(Place::request(pointer), "`NoChange` changes nothing in any scope"))
 }
 
 /// The scope that a role is set in. A role has a width of its own, and the ids must fit it: a mailbox's role must not
@@ -157,11 +163,14 @@ fn target(level: AuthLevel, wire: &SetRole, notes: &mut Vec<Note>) -> Result<Tar
 
 // === As a client ===
 
-/// The user that a reply shows.
-pub(crate) fn user(ecgrid: &Ecgrid, reply: &Reply) -> Result<(User, Vec<Note>)> {
+/// The user that a reply shows, who must be the one that was asked for.
+pub(crate) fn user(ecgrid: &Ecgrid, asked: i64, reply: &Reply) -> Result<(User, Vec<Note>)> {
     accepted(reply)?;
     let envelope: Data<UserIdInfo> = json::reply(&reply.body)?;
     let mut notes = envelope.notes();
+    if envelope.data.user_id != asked {
+        return Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"));
+    }
     let (user, others) = envelope.data.into_user(&ecgrid.roles);
     notes.extend(others);
     Ok((user, notes))
@@ -190,11 +199,17 @@ fn accepted(reply: &Reply) -> Result<()> {
     }
     let verdict = verdict.unwrap_or_default();
     let kind = codes::refusal_kind(verdict.error_code.as_deref(), reply.status);
+    let failed = verdict.error_code.as_deref() == Some("InternalError");
     // What it says about a credential is about the gateway's: not for the client.
-    let text = if kind == ErrorKind::Unavailable { None } else { verdict.message };
-    let retry_after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let refusal = Refusal { status: reply.status, code: verdict.error_code.filter(|code| !code.is_empty()), text };
-    Err(Error::refused(kind, refusal).with_retry_after(retry_after.map(Duration::from_secs)))
+    let verdict = if codes::is_about_credential(verdict.error_code.as_deref(), reply.status) {
+        Verdict::default()
+    } else {
+        verdict
+    };
+    let code = verdict.error_code.filter(|code| !code.is_empty());
+    let refusal = Refusal { status: reply.status, code, text: verdict.message };
+    let error = Error::refused(kind, refusal).with_retry_after(reply.retry_after());
+    Err(if failed { error.with_effect(Effect::Unknown) } else { error })
 }
 
 /// The name under which the vendor's configuration has a preference.

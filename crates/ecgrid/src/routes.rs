@@ -37,7 +37,7 @@ impl Op {
 
     pub(crate) const fn path(self) -> Template {
         Template::new(match self {
-            Self::GetUser => "/v2/users/{userId}",
+            Self::GetUser => "/v2/users/{userId:integer}",
             Self::UpdateUser => "/v2/users",
             Self::UpdateConfig => "/v2/users/update-config",
             Self::SetRole => "/v2/users/role",

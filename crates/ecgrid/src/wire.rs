@@ -121,7 +121,7 @@ impl<T> Data<T> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserIdInfo {
     #[serde(deserialize_with = "id")]
-    user_id: i64,
+    pub(crate) user_id: i64,
     #[serde(default, deserialize_with = "json::known")]
     login: Known<Text>,
     /// What some of the vendor's pages call the same field.
@@ -158,6 +158,8 @@ impl UserIdInfo {
         if grants.is_none() && self.auth_level.is_some() {
             notes.push(lost("authLevel", "not a role that this adapter knows, in a scope that fits it"));
         }
+        let word = self.auth_level.as_deref().unwrap_or_default();
+        notes.extend(roles.note(word, Place::upstream("/data/authLevel")));
         let present = scope(self.network_id, self.mailbox_id);
         if present.is_none() && self.mailbox_id.is_some_and(|id| id != 0) {
             notes.push(lost("mailboxId", "a mailbox without its network"));
@@ -206,7 +208,8 @@ impl UserIdInfo {
             Some(interlingua_core::Level::Unit) if present.mailbox.is_none() => return None,
             _ => present,
         };
-        Some(vec![Grant { role, scope: canonical_scope(scope), id: None }])
+        // The vendor's own word goes along: where it was lowered, plans still have to know it.
+        Some(vec![Grant { role, scope: canonical_scope(scope), id: Some(level.word().into()) }])
     }
 }
 

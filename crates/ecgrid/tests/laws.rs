@@ -84,12 +84,18 @@ fn all_documents() -> Vec<Value> {
     user_documents().into_iter().chain(request_documents()).chain([json!({"success": true, "data": true})]).collect()
 }
 
+/// The user that an answer shows; anybody where it shows none.
+fn shown_in(document: &Value) -> UserId {
+    UserId::new(document["data"]["userId"].to_string())
+}
+
 // === Round trip ===
 
 #[test]
 fn the_vendors_answers_survive_the_round_trip() {
     for document in user_documents() {
-        laws::round_trip(&**ADAPTER, "get-user", &john(), document.to_string().as_bytes(), &DECLARED).unwrap();
+        let user = shown_in(&document);
+        laws::round_trip(&**ADAPTER, "get-user", &user, document.to_string().as_bytes(), &DECLARED).unwrap();
     }
 }
 
@@ -105,9 +111,10 @@ proptest! {
 
     #[test]
     fn answers_near_the_vendors_survive_the_round_trip(document in strategy::edited(user_documents())) {
+        let user = shown_in(&document);
         let document = document.to_string();
-        if laws::read_reply(&**ADAPTER, &john(), document.as_bytes()).is_ok() {
-            laws::round_trip(&**ADAPTER, "get-user", &john(), document.as_bytes(), &DECLARED)?;
+        if laws::read_reply(&**ADAPTER, &user, document.as_bytes()).is_ok() {
+            laws::round_trip(&**ADAPTER, "get-user", &user, document.as_bytes(), &DECLARED)?;
         }
     }
 

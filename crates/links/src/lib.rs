@@ -10,7 +10,7 @@ use interlingua_core::{Scope, ScopeId, Text, Timestamp, UserId};
 pub use memory::{Memory, Taken};
 
 /// One user's ids, by dialect, and what is remembered of the user.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct UserLink {
     /// The ids, by the name of the dialect.
     pub ids: BTreeMap<Text, UserId>,
@@ -20,6 +20,13 @@ pub struct UserLink {
     pub created: Option<Timestamp>,
     /// The scope that was set last, for dialects that show only one: a dialect and its id for the scope.
     pub scope: Option<(Text, ScopeId)>,
+}
+
+/// Without what is remembered of the person.
+impl fmt::Debug for UserLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserLink").field("ids", &self.ids).field("scope", &self.scope).finish_non_exhaustive()
+    }
 }
 
 /// One scope's ids, by dialect.

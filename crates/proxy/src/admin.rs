@@ -8,11 +8,7 @@ use std::sync::{
 use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
 use serde_json::json;
 
-use crate::{
-    body::{Body, full},
-    problem,
-    route::Shared,
-};
+use crate::{body::Body, problem, route::Shared};
 
 /// What the admin listener can tell.
 #[derive(Clone, Debug)]
@@ -37,7 +33,7 @@ impl Admin {
             }
             path => match path.strip_prefix("/reports/").map(|id| self.shared.reports.document(id)) {
                 Some(Some(report)) => document(&report),
-                Some(None) => problem::not_found("no report of this id is kept; the latest few thousand are"),
+                Some(None) => problem::not_found("no report of this id is kept; the latest thousand are"),
                 None => problem::not_found("the admin listener has /livez, /readyz and /reports/{id}"),
             },
         }
@@ -45,7 +41,7 @@ impl Admin {
 }
 
 fn document(document: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(full(document.to_string()));
+    let mut response = Response::new(Body::from(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -10,7 +10,7 @@ use interlingua_core::{Dialect, NoteKind, Result};
 use tower::Service;
 
 use crate::{
-    body::{Body, ReadBody, full},
+    body::{Body, ReadBody},
     layers::{BoxError, BoxFuture},
     pass::{self, Passing},
     prefer::{Handling, PREFERENCE_APPLIED},
@@ -52,7 +52,9 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
         let _ = context.seen.success.set(Success { calls: 1, dropped: 0, narrowed: 0 });
         Ok(response)
     } else {
-        let answer = translate::translate(Arc::clone(&route), read, &parts.headers, context.clone(), deadline).await?;
+        let query = parts.uri.query().unwrap_or_default();
+        let answer =
+            translate::translate(Arc::clone(&route), read, query, &parts.headers, context.clone(), deadline).await?;
         Ok(translated(&route, &context, answer, Handling::of(&parts.headers)))
     }
 }
@@ -79,6 +81,8 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
     };
     if let Some(header) = report.header() {
         response.headers_mut().insert(FIDELITY, header);
+    }
+    if !report.entries.is_empty() {
         route.shared.reports.keep(report);
     }
     response
@@ -87,7 +91,7 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
 /// An adapter's answer as one of HTTP.
 pub(crate) fn to_http(dialect: &Dialect, response: interlingua_core::Response) -> Response<Body> {
     let has_body = !response.body.is_empty();
-    let mut http = Response::new(full(response.body));
+    let mut http = Response::new(Body::from(response.body));
     *http.status_mut() = response.status;
     *http.headers_mut() = response.headers;
     if has_body {

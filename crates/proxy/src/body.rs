@@ -8,17 +8,12 @@ use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use interlingua_core::{Error, ErrorKind, Result};
 
-/// The body of an answer: ours, or an upstream's on its way through.
-pub(crate) type Body = Either<Full<Bytes>, hyper::body::Incoming>;
-
-/// A body that we have written.
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Either::Left(Full::new(bytes.into()))
-}
+/// The body of an answer.
+pub(crate) type Body = Full<Bytes>;
 
 /// A request's body, as it came and as it reads.
 #[derive(Clone)]
@@ -71,8 +66,9 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool> {
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     let (first, second) = (encodings.next(), encodings.next());
     match (first.map(|value| value.as_bytes().trim_ascii()), second) {
-        (None | Some(b"identity"), None) => Ok(false),
-        (Some(name), None) if name.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        (None | Some(b""), None) => Ok(false),
+        (Some(name), None) if name.eq_ignore_ascii_case(b"identity") => Ok(false),
+        (Some(name), None) if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") => Ok(true),
         _ => Err(Error::new(ErrorKind::UnsupportedMedia, "a body may be encoded with gzip or not at all")),
     }
 }

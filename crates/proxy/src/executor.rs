@@ -16,7 +16,7 @@ pub(crate) trait Transport: Sync {
 }
 
 /// More calls than any plan needs: one that asks for more goes in circles.
-const MOST_CALLS: usize = 64;
+pub(crate) const MOST_CALLS: usize = 64;
 
 /// What came of a plan.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(crate) struct Executed {
     pub(crate) notes: Vec<Note>,
     /// How many calls it took.
     pub(crate) calls: usize,
-    /// Whether one of them was a write.
-    pub(crate) wrote: bool,
+    /// The writes among them.
+    pub(crate) applied: Vec<Part>,
 }
 
 /// Carries out `command`. Before the first write, or at the end where there is none, `judge` may refuse to go on because
@@ -46,14 +46,14 @@ pub(crate) async fn execute(
     let mut replies = Vec::new();
     let mut progress = Progress::default();
     loop {
-        let step = adapter.plan(command, &replies).map_err(|error| progress.failed(error))?;
+        let step = adapter.plan(command, &replies).map_err(|error| progress.refused(error))?;
         let mut calls = match step {
             Step::Done { outcome, notes } => {
                 if !progress.wrote() {
                     // A plan may find that with what is lost there is nothing left to write.
                     judge(&of_the_request(&notes))?;
                 }
-                return Ok(Executed { outcome, notes, calls: replies.len(), wrote: progress.wrote() });
+                return Ok(Executed { outcome, notes, calls: replies.len(), applied: progress.accepted() });
             }
             Step::Send { calls, notes } => {
                 if !progress.wrote() {
@@ -62,12 +62,15 @@ pub(crate) async fn execute(
                 calls
             }
         };
-        if calls.is_empty() || replies.len() == MOST_CALLS {
-            return Err(progress.failed(Error::new(ErrorKind::Internal, "the adapter's plan does not end")));
+        // Before the first write all writes are known, so that none is left half way; later only reads can be added.
+        if calls.is_empty() || replies.len() + calls.len() > MOST_CALLS {
+            let error = Error::new(ErrorKind::Internal, "the plan needs more calls than a request may take");
+            let applied = progress.accepted();
+            return Err(if applied.is_empty() { error } else { Error::partial(applied, error) });
         }
         let call = calls.remove(0);
         progress.sending(&call, calls);
-        let reply = transport.send(&call).await.map_err(|error| progress.failed(error))?;
+        let reply = transport.send(&call).await.map_err(|error| progress.unanswered(error))?;
         replies.push(reply);
     }
 }
@@ -98,16 +101,27 @@ impl Progress {
         self.remaining = remaining;
     }
 
-    /// What the failure of the last call means for the whole.
-    fn failed(&mut self, error: Error) -> Error {
+    /// The plan has ended: what was sent last was accepted, too.
+    fn accepted(&mut self) -> Vec<Part> {
+        let writes = std::mem::take(&mut self.applied).into_iter().chain(self.last.take());
+        let writes = writes.filter(|call| call.access == Access::Write);
+        writes.map(|call| Part { fields: call.fields, state: PartState::Applied }).collect()
+    }
+
+    /// The last call was answered, and the plan does not go on.
+    fn refused(&mut self, error: Error) -> Error {
+        let wrote = self.last.as_ref().is_some_and(|call| call.access == Access::Write);
+        // Where it is not a plain refusal, nobody understands the answer, and nobody knows what the write did.
+        let unclear = wrote && error.effect() == Effect::NothingSent;
+        self.unanswered(if unclear { error.with_effect(Effect::Unknown) } else { error })
+    }
+
+    /// The last call got no answer; the error's effect tells whether it can have arrived.
+    fn unanswered(&mut self, error: Error) -> Error {
         let last_write = self.last.take().filter(|call| call.access == Access::Write);
-        let error = match (&last_write, error.effect(), error.kind()) {
-            // A read changes nothing, whatever became of it.
-            (None, Effect::Unknown, _) => error.with_effect(Effect::Refused),
-            // The write was answered, and nobody understands the answer.
-            (Some(_), Effect::NothingSent, ErrorKind::BadReply) => error.with_effect(Effect::Unknown),
-            _ => error,
-        };
+        // A read changes nothing, whatever became of it.
+        let harmless = last_write.is_none() && error.effect() == Effect::Unknown;
+        let error = if harmless { error.with_effect(Effect::Refused) } else { error };
         if self.applied.is_empty() {
             return error;
         }

@@ -12,7 +12,8 @@ use std::{
     },
 };
 
-use interlingua_core::{Adapter, SchemaError, Validator};
+use http::{HeaderName, HeaderValue};
+use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{Links, Memory};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -124,6 +125,7 @@ impl Service {
         let links: Arc<dyn Links> = Arc::new(links);
         let mut adapters = BTreeMap::new();
         for (name, adapter) in &config.adapters {
+            check(adapter.dialect())?;
             let validator = Validator::new(adapter.dialect()).map_err(|error| StartError::Schema(name, error))?;
             adapters.insert(*name, (Arc::clone(adapter), Arc::new(validator)));
         }
@@ -131,7 +133,8 @@ impl Service {
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
             let adapter = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
-            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0), client.clone());
+            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0), client.clone())
+                .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?;
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
         let shared = Shared {
@@ -140,6 +143,10 @@ impl Service {
             limits: config.limits.clone(),
             reports: Reports::default(),
             turns: Turns::default(),
+            credential_headers: adapters
+                .values()
+                .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
+                .collect(),
             writes: TaskTracker::new(),
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
@@ -165,6 +172,23 @@ impl Service {
             shared: Arc::clone(&self.shared),
         }))
     }
+}
+
+/// Checks what an adapter declares and nobody else can check, so that it is legal wherever it is used.
+fn check(dialect: &Dialect) -> Result<(), StartError> {
+    if HeaderValue::from_str(dialect.media_type).is_err() {
+        return Err(StartError::Declaration(dialect.name, "its media type"));
+    }
+    let lower_case = |style: &CredentialStyle| HeaderName::from_lowercase(style.header.as_bytes()).is_ok();
+    if dialect.credentials.iter().all(lower_case) {
+        Ok(())
+    } else {
+        Err(StartError::Declaration(dialect.name, "the header of its credential"))
+    }
+}
+
+fn credential_headers(dialect: &Dialect) -> impl Iterator<Item = HeaderName> {
+    dialect.credentials.iter().map(|style| HeaderName::from_static(style.header))
 }
 
 /// A gateway at work.
@@ -222,6 +246,8 @@ pub enum StartError {
     Schema(&'static str, SchemaError),
     /// There is no adapter for this dialect.
     Dialect(&'static str),
+    /// The adapter for this dialect declares something that is not legal in HTTP.
+    Declaration(&'static str, &'static str),
     /// There is no upstream of this name.
     Upstream(String),
     /// The links contradict each other.
@@ -241,6 +267,7 @@ impl fmt::Display for StartError {
             Self::Socket(error) => write!(f, "a socket failed: {error}"),
             Self::Schema(dialect, error) => write!(f, "the adapter for {dialect}: {error}"),
             Self::Dialect(dialect) => write!(f, "there is no adapter for {dialect}"),
+            Self::Declaration(dialect, what) => write!(f, "the adapter for {dialect}: {what} is not legal in HTTP"),
             Self::Upstream(name) => write!(f, "there is no upstream {name}"),
             Self::Links(reason) => write!(f, "the links: {reason}"),
         }
@@ -252,7 +279,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Bind(_, error) | Self::Socket(error) => Some(error),
             Self::Schema(_, error) => Some(error),
-            Self::Dialect(_) | Self::Upstream(_) | Self::Links(_) => None,
+            Self::Dialect(_) | Self::Declaration(..) | Self::Upstream(_) | Self::Links(_) => None,
         }
     }
 }

@@ -6,6 +6,8 @@ use interlingua_core::{
 };
 use interlingua_links::{Links, StoreError, UserLink};
 
+use crate::translate::overloaded;
+
 /// The two dialects of a translation.
 #[derive(Debug)]
 pub(crate) struct Pair<'a> {
@@ -104,7 +106,7 @@ impl Pair<'_> {
         }
         if shown.is_empty() && !unlinked.is_empty() && access == Access::Read {
             let problems = unlinked.iter().map(|scope| Problem::new(Field::Scope, not_linked(scope)));
-            return Err(Error::invalid(problems.collect()).with_effect(interlingua_core::Effect::NothingSent));
+            return Err(Error::invalid(problems.collect()));
         }
         let nothing_to_show = shown.is_empty() && !unlinked.is_empty();
         notes.extend(unlinked.iter().map(|scope| {
@@ -145,5 +147,5 @@ fn not_linked(scope: &ScopeId) -> String {
 
 /// A store that does not answer is our trouble and will pass.
 pub(crate) fn store_error(error: &StoreError) -> Error {
-    Error::new(ErrorKind::Overloaded, error.to_string())
+    overloaded(error.to_string())
 }

@@ -8,8 +8,7 @@ use http::{
         TRANSFER_ENCODING, UPGRADE,
     },
 };
-use http_body_util::Either;
-use interlingua_core::{Request, Result};
+use interlingua_core::{Access, Effect, Request, Result};
 use tokio::time::Instant;
 
 use crate::{
@@ -17,10 +16,10 @@ use crate::{
     prefer::PREFER,
     route::Route,
     trace::Context,
+    turns::Turn,
 };
 
 /// A request on its way through.
-#[derive(Debug)]
 pub(crate) struct Passing {
     pub(crate) method: Method,
     pub(crate) target: String,
@@ -46,17 +45,37 @@ pub(crate) async fn pass(
     context.is_for(operation.name);
     let Passing { method, target, headers, body } = passing;
     let headers = request_headers(route, headers, !body.is_empty());
-    let response = route.upstream.forward(method, &target, headers, body, context, deadline).await?;
-    let (mut parts, body) = response.into_parts();
-    remove_hop_by_hop(&mut parts.headers);
-    Ok(Response::from_parts(parts, Either::Right(body)))
+    // A translated request for the same user may be reading, changing and writing back.
+    let _turn = match operation.access {
+        Access::Write => turn(route, request, deadline).await?,
+        Access::Read => None,
+    };
+    let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
+    let mut reply = reply.map_err(|error| match operation.access {
+        Access::Read => error.with_effect(Effect::NothingSent),
+        Access::Write => error,
+    })?;
+    remove_hop_by_hop(&mut reply.headers);
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    Ok(response)
 }
 
-/// The client's headers without what was meant for the gateway: its credential above all.
+/// The turn of the user that a request writes, where the dialect can tell who that is.
+async fn turn(route: &Route, request: &Request, deadline: Instant) -> Result<Option<Turn>> {
+    match route.face.read(request) {
+        Ok(reading) => route.turn(reading.command.user(), deadline).await.map(Some),
+        // It is the upstream's to say what is wrong with it.
+        Err(_) => Ok(None),
+    }
+}
+
+/// The client's headers without what was meant for the gateway: credentials above all, of whatever dialect.
 fn request_headers(route: &Route, mut headers: HeaderMap, has_body: bool) -> HeaderMap {
     remove_hop_by_hop(&mut headers);
-    for style in route.face.dialect().credentials {
-        headers.remove(style.header);
+    for header in &route.shared.credential_headers {
+        headers.remove(header);
     }
     for name in [HOST, CONTENT_LENGTH, EXPECT, PREFER] {
         headers.remove(name);

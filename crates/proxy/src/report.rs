@@ -6,14 +6,14 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue};
-use interlingua_core::{Adapter, Document, Note, NoteKind, Place};
+use interlingua_core::{Document, Note, NoteKind};
 use serde_json::{Value, json};
 
 /// The header of an answer whose translation has notes.
 pub(crate) const FIDELITY: HeaderName = HeaderName::from_static("interlingua-fidelity");
 
 /// How many reports are kept.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 
 /// One request's notes.
 #[derive(Debug)]
@@ -33,35 +33,23 @@ pub(crate) struct Entry {
     pub(crate) pointer: String,
     pub(crate) kind: NoteKind,
     pub(crate) reason: String,
+    /// Whether the header counts it; what a route allows stands here only.
+    pub(crate) told: bool,
 }
 
 impl Entry {
-    pub(crate) fn new(note: &Note, face: &dyn Adapter, upstream: &dyn Adapter) -> Self {
-        Self {
-            document: note.place.document(),
-            pointer: pointer(note, face, upstream),
-            kind: note.kind,
-            reason: note.reason.clone().into_owned(),
-        }
-    }
-}
-
-/// Where the field of a note stands: in the client's own documents, or in the upstream's.
-pub(crate) fn pointer(note: &Note, face: &dyn Adapter, upstream: &dyn Adapter) -> String {
-    match &note.place {
-        Place::Pointer(_, pointer) => pointer.to_string(),
-        Place::Field(document @ Document::Upstream, field) => upstream.pointer(field, *document),
-        Place::Field(document, field) => face.pointer(field, *document),
+    pub(crate) fn new(note: &Note, pointer: String, told: bool) -> Self {
+        let (document, reason) = (note.place.document(), note.reason.clone().into_owned());
+        Self { document, pointer, kind: note.kind, reason, told }
     }
 }
 
 impl Report {
     /// The value of the header: `lossy` where something is lost or narrowed, and how many fields of which kind.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let count = |kind| self.entries.iter().filter(|entry| entry.kind == kind).count();
+        let told = || self.entries.iter().filter(|entry| entry.told);
+        told().next()?;
+        let count = |kind| told().filter(|entry| entry.kind == kind).count();
         let kinds = [NoteKind::Dropped, NoteKind::Narrowed, NoteKind::Defaulted, NoteKind::Unknown];
         let lossy = count(NoteKind::Dropped) + count(NoteKind::Narrowed) > 0;
         let mut value = String::from(if lossy { "lossy" } else { "lossless" });
@@ -121,6 +109,7 @@ mod tests {
             pointer: "/a".into(),
             kind: *kind,
             reason: "why".into(),
+            told: true,
         };
         let entries = kinds.iter().map(entry).collect();
         Report { id: id.into(), face: "a", upstream: "b".into(), operation: "get-user".into(), entries }
@@ -135,6 +124,10 @@ mod tests {
             Some("lossy; dropped=2; unknown=1; report=\"r1\"")
         );
         assert_eq!(header(&[NoteKind::Defaulted]).as_deref(), Some("lossless; defaulted=1; report=\"r1\""));
+
+        let mut allowed = report("r1", &[NoteKind::Dropped]);
+        allowed.entries[0].told = false;
+        assert_eq!(allowed.header(), None);
     }
 
     #[test]

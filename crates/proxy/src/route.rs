@@ -2,11 +2,20 @@
 
 use std::{fmt, sync::Arc};
 
-use interlingua_core::{Adapter, Error, ErrorKind, LossPolicy, Result, Validator};
+use http::HeaderName;
+use interlingua_core::{Adapter, Document, Error, ErrorKind, LossPolicy, Note, Place, Result, UserId, Validator};
 use interlingua_links::Links;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::{auth::Clients, config::Limits, report::Reports, turns::Turns, upstream::Upstream};
+use crate::{
+    auth::Clients,
+    config::Limits,
+    linking::Pair,
+    report::Reports,
+    turns::{Turn, Turns},
+    upstream::Upstream,
+};
 
 /// A face that clients speak to, and the upstream that stands behind it.
 pub(crate) struct Route {
@@ -25,11 +34,42 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
     pub(crate) turns: Turns,
+    /// The headers in which any dialect has a credential.
+    pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.
     pub(crate) writes: TaskTracker,
 }
 
 impl Route {
+    /// The two dialects, and what links their ids.
+    pub(crate) fn pair(&self) -> Pair<'_> {
+        Pair {
+            links: &*self.shared.links,
+            face: self.face.dialect().name,
+            upstream: self.upstream.adapter.dialect().name,
+        }
+    }
+
+    /// The right to write a user of the upstream.
+    ///
+    /// # Errors
+    ///
+    /// Others are writing the user until the deadline.
+    pub(crate) async fn turn(&self, user: &UserId, deadline: Instant) -> Result<Turn> {
+        tokio::time::timeout_at(deadline, self.shared.turns.take(&self.upstream.server(), user))
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, "others were writing the same user for too long"))
+    }
+
+    /// Where the field of a note stands: in the client's own documents, or in the upstream's.
+    pub(crate) fn pointer(&self, note: &Note) -> String {
+        match &note.place {
+            Place::Pointer(_, pointer) => pointer.to_string(),
+            Place::Field(document @ Document::Upstream, field) => self.upstream.adapter.pointer(field, *document),
+            Place::Field(document, field) => self.face.pointer(field, *document),
+        }
+    }
+
     /// Whether both sides speak the same dialect, so that bytes pass as they come.
     pub(crate) fn passes(&self) -> bool {
         self.face.dialect().name == self.upstream.adapter.dialect().name

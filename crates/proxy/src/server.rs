@@ -18,7 +18,8 @@ use tower::Service;
 
 use crate::body::Body;
 
-/// How long a client may take to send the head of a request; also how long an idle connection is kept.
+/// How long a client may take to send the head of a request, the first as well as the next on the same connection; and
+/// how often an HTTP/2 client is asked whether it is still there.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A listener that accepts connections until it is told to stop.
@@ -61,11 +62,14 @@ where
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let connection = connection(stream, service.clone());
+                        let service = service.clone();
                         let watched = connections.watcher();
+                        let mut stop = stop.clone();
                         tokio::spawn(async move {
-                            // What breaks a connection concerns its client alone, who knows.
-                            let _ = watched.watch(connection).await;
+                            if speaks(&stream, &mut stop).await {
+                                // What breaks a connection concerns its client alone, who knows.
+                                let _ = watched.watch(connection(stream, service)).await;
+                            }
                         });
                     }
                     Err(error) => pause_after(&error).await,
@@ -82,6 +86,14 @@ where
 /// Waits for the order to stop; whoever could give it being gone is one, too.
 async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits for the first byte: until then hyper cannot know which HTTP it is, and would wait for ever.
+async fn speaks(stream: &TcpStream, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        readable = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        () = told(stop) => false,
+    }
 }
 
 /// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say.

@@ -1,22 +1,21 @@
 //! The way of a translated request: read it, link it, plan it, carry it out, answer it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Problem, Reply, Request,
-    Response, Result, Role, Target, User, UserId,
+    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Place,
+    Problem, Reply, Request, Response, Result, Role, Target, User, UserId,
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     executor::{self, Executed, Transport},
-    linking::{Pair, store_error},
+    linking::store_error,
     prefer::Handling,
-    report::{self, Entry},
+    report::Entry,
     route::Route,
     trace::Context,
-    turns::Turn,
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -65,11 +64,16 @@ pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood>
 pub(crate) async fn translate(
     route: Arc<Route>,
     request: Request,
+    query: &str,
     headers: &HeaderMap,
     context: Context,
     deadline: Instant,
 ) -> Result<Answer> {
-    let understood = understand(&route, &request)?;
+    let mut understood = understand(&route, &request)?;
+    if !query.is_empty() {
+        let reason = "the query has no counterpart, whatever it asks for";
+        understood.notes.push(Note::dropped(Place::request(""), reason));
+    }
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
     let access = understood.access;
@@ -77,15 +81,73 @@ pub(crate) async fn translate(
     match access {
         Access::Read => translation.carry_out(understood).await,
         // In a task of its own: a client that goes away must not leave half a write behind.
-        Access::Write => Arc::clone(&translation.route.shared)
-            .writes
-            .spawn(async move { translation.carry_out(understood).await })
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(UNKNOWN))),
+        Access::Write => in_a_task(translation, understood).await,
     }
 }
 
-const UNKNOWN: interlingua_core::Effect = interlingua_core::Effect::Unknown;
+/// Carries out a write in a task of its own: a client that goes away must not leave half of it behind. What came of it
+/// is told in the log when there is nobody left to tell it to.
+async fn in_a_task(translation: Translation, understood: Understood) -> Result<Answer> {
+    let shared = Arc::clone(&translation.route.shared);
+    if shared.writes.len() >= shared.limits.in_flight.get() as usize {
+        return Err(overloaded("too many writes at once"));
+    }
+    let (answer, answered) = oneshot::channel();
+    shared.writes.spawn(async move {
+        let operation = understood.operation.clone();
+        let result = translation.carry_out(understood).await;
+        let Err(unheard) = answer.send(result) else { return };
+        let id = translation.context.id();
+        match unheard {
+            Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
+            Err(error) => tracing::warn!(
+                request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
+                error.message = %error, "a write failed after its client went away"
+            ),
+        }
+    });
+    // A task that ends without an answer has panicked.
+    answered
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(Effect::Unknown)))
+}
+
+/// Our trouble, and it will pass.
+pub(crate) fn overloaded(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(Duration::from_secs(1)))
+}
+
+/// The most notes of one request that a report holds; a request made for it has as many as it has members.
+const MOST_ENTRIES: usize = 200;
+
+/// Fills in the scope of a role where the client left it to be the user's only one, which is read first.
+///
+/// # Errors
+///
+/// The user has no scope, or several.
+pub(crate) async fn complete(
+    route: &Route,
+    transport: &impl Transport,
+    command: Command,
+    user: &UserId,
+    asked: &UserId,
+) -> Result<Command> {
+    let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
+    let get = Command::GetUser { user: user.clone() };
+    let executed = executor::execute(&*route.upstream.adapter, &get, transport, |_| Ok(())).await?;
+    let Outcome::User(present) = executed.outcome else {
+        return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
+    };
+    let (present, unlinked) = route.pair().to_face(*present, asked, Access::Read).await?;
+    let grants = route.upstream.adapter.pointer(&Field::Grants, Document::Upstream);
+    let unknown = executed.notes.iter().any(|note| route.pointer(note).starts_with(&grants));
+    if unknown || !unlinked.is_empty() {
+        let expected = "required: the user has roles that are not known here, or in scopes that are not linked";
+        return Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]));
+    }
+    patch.grants = patch.grants.complete(&present)?;
+    Ok(Command::UpdateUser { user: face_user, patch })
+}
 
 struct Translation {
     route: Arc<Route>,
@@ -97,22 +159,25 @@ struct Translation {
 impl Translation {
     async fn carry_out(&self, mut understood: Understood) -> Result<Answer> {
         let access = understood.access;
-        self.judge(&understood.notes, access)?;
-        let pair = self.pair();
+        let pair = self.route.pair();
         let asked = understood.command.user().clone();
         let user = pair.user_to_upstream(&asked).await?;
         // One writer per user at a time: a plan may read, change and write back.
         let _turn = match access {
-            Access::Write => Some(self.turn(&user).await?),
+            Access::Write => Some(self.route.turn(&user, self.deadline).await?),
             Access::Read => None,
         };
-        understood.command = self.complete(understood.command, &user, &asked).await?;
+        if matches!(understood.command.grants().target(), Some(Target::Only { .. })) {
+            self.judge(&understood.notes, access)?;
+            understood.command = complete(&self.route, self, understood.command, &user, &asked).await?;
+        }
         let command = pair.to_upstream(understood.command.clone(), user).await?;
-        let executed = self.execute(&command, access).await?;
-        let wrote = executed.wrote;
-        // Whatever is wrong with the answer to a write comes after the write.
+        let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
+        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, judge).await?;
+        let applied = executed.applied.clone();
+        // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
-        answer.map_err(|error| if wrote { error.with_effect(UNKNOWN) } else { error })
+        answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
     }
 
     /// Tells the client what came of its request.
@@ -122,7 +187,7 @@ impl Translation {
         let Outcome::User(user) = executed.outcome else {
             return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
         };
-        let (mut user, more) = self.pair().to_face(*user, command.user(), access).await?;
+        let (mut user, more) = self.route.pair().to_face(*user, command.user(), access).await?;
         notes.extend(more);
         if let Some(Target::Scope(scope)) = command.grants().target() {
             self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
@@ -138,45 +203,8 @@ impl Translation {
             let places: Vec<_> = problems.iter().map(|problem| problem.place.to_string()).collect();
             tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");
         }
-        Ok(Answer { response: writing.response, operation, entries: self.entries(&notes), calls: executed.calls })
-    }
-
-    async fn turn(&self, user: &UserId) -> Result<Turn> {
-        let turn = self.route.shared.turns.take(&self.route.upstream.name, user);
-        tokio::time::timeout_at(self.deadline, turn)
-            .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "others were writing the same user for too long"))
-    }
-
-    fn pair(&self) -> Pair<'_> {
-        Pair {
-            links: &*self.route.shared.links,
-            face: self.route.face.dialect().name,
-            upstream: self.route.upstream.adapter.dialect().name,
-        }
-    }
-
-    /// Fills in the scope of a role where the client left it to be the user's only one.
-    async fn complete(&self, command: Command, user: &UserId, asked: &UserId) -> Result<Command> {
-        let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
-        if matches!(patch.grants.target(), Some(Target::Only { .. })) {
-            let get = Command::GetUser { user: user.clone() };
-            let executed = executor::execute(&*self.route.upstream.adapter, &get, self, |_| Ok(())).await?;
-            let Outcome::User(present) = executed.outcome else {
-                return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
-            };
-            let (present, unlinked) = self.pair().to_face(*present, asked, Access::Read).await?;
-            if !unlinked.is_empty() {
-                let expected = "required: the user has roles in several scopes, some of which are not linked";
-                return Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]));
-            }
-            patch.grants = patch.grants.complete(&present)?;
-        }
-        Ok(Command::UpdateUser { user: face_user, patch })
-    }
-
-    async fn execute(&self, command: &Command, access: Access) -> Result<Executed> {
-        executor::execute(&*self.route.upstream.adapter, command, self, |notes| self.judge(notes, access)).await
+        let entries = self.entries(&notes, access);
+        Ok(Answer { response: writing.response, operation, entries, calls: executed.calls })
     }
 
     /// The answer to a changed role shows that role, and so do later answers.
@@ -199,13 +227,16 @@ impl Translation {
     }
 
     fn judge(&self, notes: &[Note], access: Access) -> Result<()> {
-        let (face, upstream) = (&*self.route.face, &*self.route.upstream.adapter);
-        self.route.loss.judge(notes, access, self.preferred, |note| report::pointer(note, face, upstream))
+        self.route.loss.judge(notes, access, self.preferred, |note| self.route.pointer(note))
     }
 
-    fn entries(&self, notes: &[Note]) -> Vec<Entry> {
-        let (face, upstream) = (&*self.route.face, &*self.route.upstream.adapter);
-        notes.iter().map(|note| Entry::new(note, face, upstream)).collect()
+    fn entries(&self, notes: &[Note], access: Access) -> Vec<Entry> {
+        let entry = |note| {
+            let pointer = self.route.pointer(note);
+            let told = self.route.loss.tells(note, &pointer, access, self.preferred);
+            Entry::new(note, pointer, told)
+        };
+        notes.iter().take(MOST_ENTRIES).map(entry).collect()
     }
 }
 

@@ -4,23 +4,25 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
-    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    header::{ACCEPT, CONTENT_TYPE, InvalidHeaderValue, USER_AGENT},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use interlingua_core::{Adapter, Call, Effect, Error, ErrorKind, Reply, Result};
+use interlingua_core::{Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
 use tokio::time::Instant;
 
 use crate::{config, trace::Context};
 
 /// The most that is read of an upstream's answer.
 const REPLY_LIMIT: usize = 8 << 20;
+
+/// How long a connection may take to come about. Until then nothing was sent, which is worth knowing for sure.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long an idle connection is kept; shorter than servers usually keep theirs, so that it is us who close.
 const IDLE: Duration = Duration::from_secs(20);
@@ -32,6 +34,7 @@ pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
 pub(crate) fn http_client() -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
     Client::builder(TokioExecutor::new())
         // Without both timers idle connections are never closed.
         .pool_timer(TokioTimer::new())
@@ -53,106 +56,103 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(name: &str, config: &config::Upstream, adapter: Arc<dyn Adapter>, client: HttpClient) -> Self {
-        let style = adapter.dialect().credentials.first();
+    /// # Errors
+    ///
+    /// The credential, in the way in which the dialect has it, cannot stand in a header.
+    pub(crate) fn new(
+        name: &str,
+        config: &config::Upstream,
+        adapter: Arc<dyn Adapter>,
+        client: HttpClient,
+    ) -> Result<Self, InvalidHeaderValue> {
+        // A dialect without credentials gets the most usual one.
+        let usual = CredentialStyle { header: "authorization", scheme: Some("Bearer") };
+        let style = adapter.dialect().credentials.first().copied().unwrap_or(usual);
         let secret = config.credential.expose();
-        let (header, text) = match style {
-            Some(style) => match style.scheme {
-                Some(scheme) => (style.header, format!("{scheme} {secret}")),
-                None => (style.header, secret.to_owned()),
-            },
-            // A dialect without credentials gets the most usual header.
-            None => ("authorization", format!("Bearer {secret}")),
-        };
-        let mut value = HeaderValue::try_from(text).expect("the configuration lets only legal header values through");
+        let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
+        let mut value = HeaderValue::try_from(text)?;
         value.set_sensitive(true);
-        Self {
+        Ok(Self {
             name: name.to_owned(),
             authority: config.base_url.authority().clone(),
             base_path: config.base_url.prefix().to_owned(),
-            credential: (HeaderName::from_static(header), value),
+            credential: (HeaderName::from_static(style.header), value),
             timeout: config.timeout,
             adapter,
             client,
-        }
+        })
     }
 
-    /// Sends a call of a plan and reads the whole answer.
+    /// Which server it is: two upstreams of one server have the same users.
+    pub(crate) fn server(&self) -> String {
+        format!("{}{}", self.authority, self.base_path)
+    }
+
+    /// Sends a call of a plan.
     ///
     /// # Errors
     ///
-    /// Its effect tells whether the call can have arrived.
+    /// There is no answer; the effect tells whether the call can have arrived.
     pub(crate) async fn call(&self, call: &Call, context: &Context, deadline: Instant) -> Result<Reply> {
-        let mut request = Request::new(Full::new(call.body.clone()));
-        *request.method_mut() = call.method.clone();
         let media_type = HeaderValue::from_static(self.adapter.dialect().media_type);
-        let headers = request.headers_mut();
+        let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, media_type.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("interlingua/", env!("CARGO_PKG_VERSION"))));
         if !call.body.is_empty() {
             headers.insert(CONTENT_TYPE, media_type);
         }
-        let exchange = async {
-            let response = self.exchange(&call.target, request, context).await?;
-            let (parts, body) = response.into_parts();
-            match Limited::new(body, REPLY_LIMIT).collect().await {
-                Ok(body) => Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() }),
-                Err(error) if error.is::<LengthLimitError>() => {
-                    Err(lost(ErrorKind::BadReply, "the upstream's answer is too large"))
-                }
-                Err(_) => Err(lost(ErrorKind::Unavailable, "the upstream's answer broke off")),
-            }
-        };
-        self.within(deadline, exchange).await
+        self.send(call.method.clone(), &call.target, headers, call.body.clone(), context, deadline).await
     }
 
-    /// Forwards a client's request as it came; the answer's body is still on its way.
+    /// Sends a request and reads the whole answer. The credential, the request's id and its trace are set here.
     ///
     /// # Errors
     ///
-    /// The upstream cannot be reached or does not answer.
-    pub(crate) async fn forward(
+    /// There is no answer; the effect tells whether the request can have arrived.
+    pub(crate) async fn send(
         &self,
         method: Method,
         target: &str,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: Bytes,
         context: &Context,
         deadline: Instant,
-    ) -> Result<Response<Incoming>> {
+    ) -> Result<Reply> {
+        headers.insert(self.credential.0.clone(), self.credential.1.clone());
+        context.pass_on(&mut headers);
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
+        *request.uri_mut() = self.uri(target)?;
         *request.headers_mut() = headers;
-        self.within(deadline, self.exchange(target, request, context)).await
+        self.within(deadline, self.exchange(request)).await
     }
 
-    async fn exchange(
-        &self,
-        target: &str,
-        mut request: Request<Full<Bytes>>,
-        context: &Context,
-    ) -> Result<Response<Incoming>> {
-        *request.uri_mut() = self.uri(target)?;
-        let headers = request.headers_mut();
-        headers.insert(self.credential.0.clone(), self.credential.1.clone());
-        context.pass_on(headers);
-        self.client.request(request).await.map_err(|error| {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply> {
+        let response = self.client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 Error::new(ErrorKind::Unavailable, "the upstream cannot be reached")
             } else {
                 lost(ErrorKind::Unavailable, "the connection to the upstream broke")
             }
-        })
+        })?;
+        let (parts, body) = response.into_parts();
+        match Limited::new(body, REPLY_LIMIT).collect().await {
+            Ok(body) => Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() }),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(lost(ErrorKind::BadReply, "the upstream's answer is too large"))
+            }
+            Err(_) => Err(lost(ErrorKind::Unavailable, "the upstream's answer broke off")),
+        }
     }
 
     fn uri(&self, target: &str) -> Result<Uri> {
-        let path = PathAndQuery::try_from(format!("{}{target}", self.base_path))
-            .map_err(|_| Error::new(ErrorKind::Internal, "the call's path is not one of HTTP"))?;
+        let not_a_path = || Error::new(ErrorKind::Internal, "the call's path is not one of HTTP");
+        let path = PathAndQuery::try_from(format!("{}{target}", self.base_path)).map_err(|_| not_a_path())?;
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path);
-        Uri::from_parts(parts).map_err(|_| Error::new(ErrorKind::Internal, "the call's path is not one of HTTP"))
+        Uri::from_parts(parts).map_err(|_| not_a_path())
     }
 
     async fn within<T>(&self, deadline: Instant, future: impl Future<Output = Result<T>>) -> Result<T> {

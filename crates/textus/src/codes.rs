@@ -77,21 +77,6 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-/// What the vendor's refusal means. Its error documents are not documented: only the status counts.
-pub(crate) fn refusal_kind(status: StatusCode) -> ErrorKind {
-    match status.as_u16() {
-        // It is the gateway's own credential that was refused; the client's was fine.
-        401 => ErrorKind::Unavailable,
-        403 => ErrorKind::Forbidden,
-        404 | 410 => ErrorKind::NotFound,
-        409 => ErrorKind::Conflict,
-        429 => ErrorKind::RateLimited,
-        400..500 => ErrorKind::Invalid,
-        500.. => ErrorKind::Unavailable,
-        _ => ErrorKind::BadReply,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

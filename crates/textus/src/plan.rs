@@ -50,7 +50,7 @@ impl<'a> Update<'a> {
         match (put, present, replies) {
             (Some(put), _, []) => Ok(Step::Send { calls: vec![put], notes: self.notes }),
             (Some(_), _, [put]) => {
-                let (user, notes) = read::user(self.textus, put)?;
+                let (user, notes) = read::user(self.textus, self.user, put)?;
                 if user.grants.is_none() {
                     return Ok(Step::Send { calls: vec![self.show()], notes: self.notes });
                 }
@@ -58,7 +58,7 @@ impl<'a> Update<'a> {
             }
             (None, None, []) => Ok(Step::Send { calls: vec![self.show()], notes: self.notes }),
             (None, Some(reply), []) | (_, _, [.., reply]) => {
-                let (user, notes) = read::user(self.textus, reply)?;
+                let (user, notes) = read::user(self.textus, self.user, reply)?;
                 Ok(self.done(user, notes))
             }
         }
@@ -152,7 +152,7 @@ impl<'a> Update<'a> {
 
     fn present_halves(&self, present: Option<&Reply>) -> Result<(Text, Text)> {
         let unknown = || Error::new(ErrorKind::BadReply, "the upstream does not say what the user's name is");
-        let (user, _) = read::user(self.textus, present.ok_or_else(unknown)?)?;
+        let (user, _) = read::user(self.textus, self.user, present.ok_or_else(unknown)?)?;
         if user.name.whole().is_none() {
             return Err(unknown());
         }
@@ -249,7 +249,7 @@ impl<'a> Update<'a> {
         let Some(present) = present else {
             return Err(Error::new(ErrorKind::Internal, "the memberships were not read first"));
         };
-        let before = read::present_memberships(present)?;
+        let before = read::present_memberships(self.user, present)?;
         let account = codes::account_iri(&scope.id);
         let mut after = before.clone();
         match (wanted, after.iter_mut().find(|membership| membership.account == account)) {

@@ -1,10 +1,10 @@
 //! What a client's request means, and what the vendor's reply means.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::{BTreeMap, HashSet};
 
 use interlingua_core::{
     Command, Email, Error, ErrorKind, Grant, GrantChange, NamePatch, Note, Patch, Place, Problem, Reading, Refusal,
-    Reply, Request, Result, Scope, Text, User, UserId, UserPatch, http::header::RETRY_AFTER, json, pointer_token,
+    Reply, Request, Result, Scope, Text, User, UserId, UserPatch, http::StatusCode, json, pointer_token,
 };
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ fn update_user(textus: &Textus, user: &UserId, wire: UpdateUser) -> Result<(User
     }
     let grants = match wire.memberships {
         None => GrantChange::Keep,
-        Some(memberships) => GrantChange::Replace(grants(textus, memberships, &mut problems)),
+        Some(memberships) => GrantChange::Replace(grants(textus, memberships, &mut problems, &mut notes)),
     };
     if !problems.is_empty() {
         return Err(Error::invalid(problems));
@@ -117,24 +117,29 @@ fn notifications(
     preferences
 }
 
-fn grants(textus: &Textus, memberships: Vec<MembershipIn>, problems: &mut Vec<Problem>) -> Vec<Grant> {
+fn grants(
+    textus: &Textus,
+    memberships: Vec<MembershipIn>,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<Note>,
+) -> Vec<Grant> {
     let mut grants: Vec<Grant> = Vec::with_capacity(memberships.len());
+    let mut accounts = HashSet::with_capacity(memberships.len());
     for (position, membership) in memberships.into_iter().enumerate() {
-        let mut problem = |member: &str, expected: &'static str| {
-            problems.push(Problem::new(Place::request(format!("/memberships/{position}/{member}")), expected));
-        };
+        let at = |member: &str| Place::request(format!("/memberships/{position}/{member}"));
         let Some(role) = textus.roles.role(&membership.role) else {
-            problem("role", "expected one of admin, support, user");
+            problems.push(Problem::new(at("role"), "expected one of admin, support, user"));
             continue;
         };
         let Some(account) = codes::account_from_iri(&membership.account) else {
-            problem("account", "expected an IRI of the form /accounts/my_account");
+            problems.push(Problem::new(at("account"), "expected an IRI of the form /accounts/my_account"));
             continue;
         };
-        if grants.iter().any(|grant| grant.scope.id == account) {
-            problem("account", "expected every account once");
+        if !accounts.insert(account.clone()) {
+            problems.push(Problem::new(at("account"), "expected every account once"));
             continue;
         }
+        notes.extend(textus.roles.note(&membership.role, at("role")));
         grants.push(Grant { role, scope: Scope::new(account), id: None });
     }
     grants
@@ -142,16 +147,16 @@ fn grants(textus: &Textus, memberships: Vec<MembershipIn>, problems: &mut Vec<Pr
 
 // === As a client ===
 
-/// The user that a reply shows.
-pub(crate) fn user(textus: &Textus, reply: &Reply) -> Result<(User, Vec<Note>)> {
-    wire_user(reply)?
+/// The user that a reply shows, who must be the one that was asked for.
+pub(crate) fn user(textus: &Textus, asked: &UserId, reply: &Reply) -> Result<(User, Vec<Note>)> {
+    wire_user(asked, reply)?
         .into_user(&textus.roles)
         .ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream's answer has no user's id"))
 }
 
 /// The memberships of a user as a request would have them.
-pub(crate) fn present_memberships(reply: &Reply) -> Result<Vec<MembershipIn>> {
-    let memberships = match wire_user(reply)?.memberships {
+pub(crate) fn present_memberships(asked: &UserId, reply: &Reply) -> Result<Vec<MembershipIn>> {
+    let memberships = match wire_user(asked, reply)?.memberships {
         Some(MembershipsIn::Collection(collection)) => collection.for_request(),
         Some(MembershipsIn::Iri(_)) | None => None,
     };
@@ -163,17 +168,24 @@ pub(crate) fn present_memberships(reply: &Reply) -> Result<Vec<MembershipIn>> {
     })
 }
 
-fn wire_user(reply: &Reply) -> Result<UserIn> {
-    if reply.status.is_success() { json::reply(&reply.body) } else { Err(refusal(reply)) }
+fn wire_user(asked: &UserId, reply: &Reply) -> Result<UserIn> {
+    if !reply.status.is_success() {
+        return Err(refusal(reply));
+    }
+    let user: UserIn = json::reply(&reply.body)?;
+    if user.id == codes::user_iri(asked) {
+        Ok(user)
+    } else {
+        Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"))
+    }
 }
 
 fn refusal(reply: &Reply) -> Error {
-    let kind = codes::refusal_kind(reply.status);
     // What it says about a credential is about the gateway's: not for the client.
-    let text = if kind == ErrorKind::Unavailable { None } else { error_text(&reply.body) };
-    let retry_after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Error::refused(kind, Refusal { status: reply.status, code: None, text })
-        .with_retry_after(retry_after.map(Duration::from_secs))
+    let text = if reply.status == StatusCode::UNAUTHORIZED { None } else { error_text(&reply.body) };
+    // The vendor's error documents are not documented: only the status counts.
+    let refusal = Refusal { status: reply.status, code: None, text };
+    Error::refused(ErrorKind::of_refusal(reply.status), refusal).with_retry_after(reply.retry_after())
 }
 
 /// The vendor does not document its error documents: the first text at any of the usual places.

@@ -279,7 +279,7 @@ impl MembershipCollection {
         if self.total_items.is_some_and(|total| total != self.members.len() as u64) {
             note(format!("{at}/totalItems"), "not the number of memberships that are shown");
         }
-        if self.view.is_some() {
+        if self.view.is_some_and(|view| view.next.is_some()) {
             note(format!("{at}/view"), "the list is shown in pages, and this is one of them");
         }
         if self.id.as_ref().is_some_and(|id| *id != collection) {
@@ -299,6 +299,7 @@ const OF_ANOTHER: &str = "it names another user than the document does";
 impl MembershipOf {
     fn grant(self, at: &str, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
         let account = codes::account_from_iri(&self.account.id);
+        notes.extend(roles.note(&self.role, Place::upstream(format!("{at}/role"))));
         let (Some(role), Some(account)) = (roles.role(&self.role), account) else {
             let reason = "not a role, or not an account, that this adapter knows";
             notes.push(Note::dropped(Place::upstream(at), reason));

@@ -104,7 +104,8 @@ fn all_documents() -> Vec<Value> {
 #[test]
 fn the_vendors_answers_survive_the_round_trip() {
     for (_, response) in page() {
-        laws::round_trip(&*ADAPTER, "update-user", &eddie(), response.as_bytes(), &DECLARED).unwrap();
+        // The vendor's page shows the same user in all its answers.
+        laws::round_trip(&*ADAPTER, "update-user", &UserId::new("wqyODPA"), response.as_bytes(), &DECLARED).unwrap();
     }
 }
 
@@ -120,9 +121,10 @@ proptest! {
 
     #[test]
     fn answers_near_the_vendors_survive_the_round_trip(document in strategy::edited(user_documents())) {
+        let user = UserId::new(document["id"].as_str().unwrap_or_default().trim_start_matches("/users/"));
         let document = document.to_string();
-        if laws::read_reply(&*ADAPTER, &eddie(), document.as_bytes()).is_ok() {
-            laws::round_trip(&*ADAPTER, "get-user", &eddie(), document.as_bytes(), &DECLARED)?;
+        if laws::read_reply(&*ADAPTER, &user, document.as_bytes()).is_ok() {
+            laws::round_trip(&*ADAPTER, "get-user", &user, document.as_bytes(), &DECLARED)?;
         }
     }
 

@@ -1,12 +1,14 @@
 //! Canonical values in full, for violations. The `Debug` of these types leaves personal data out on purpose.
 
+use std::fmt::Debug;
+
 use crate::{
     command::Command,
     error::Error,
     message::{Call, Request},
     note::Note,
-    patch::UserPatch,
-    user::User,
+    patch::{Patch, UserPatch},
+    user::{Known, User},
 };
 
 pub(super) fn bytes(bytes: &[u8]) -> String {
@@ -34,19 +36,35 @@ pub(super) fn error(error: &Error) -> String {
     format!("{:?}: {error}", error.kind())
 }
 
+fn known<T: Debug>(known: &Known<T>) -> String {
+    match known {
+        Known::Value(value) => format!("{value:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn patched<T: Debug>(patch: &Patch<T>) -> String {
+    match patch {
+        Patch::Set(value) => format!("{value:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
 pub(super) fn user(user: &User) -> String {
     let User { id, login, email, name, status, grants, primary_scope, .. } = user;
+    let (login, email, status) = (known(login), known(email), known(status));
     let crate::user::Name { display, given, family } = name;
+    let (display, given, family) = (known(display), known(given), known(family));
     format!(
-        "user {id}: login {login:?}, email {email:?}, name {display:?} = {given:?} + {family:?}, status {status:?}, \
-         grants {grants:?}, primary scope {primary_scope:?}, preferences {:?}, complete {}, created {:?}, avatar {:?}, \
-         automated {:?}, has password {:?}",
+        "user {id}: login {login}, email {email}, name {display} = {given} + {family}, status {status}, \
+         grants {grants:?}, primary scope {primary_scope:?}, preferences {:?}, complete {}, created {}, avatar {}, \
+         automated {}, has password {}",
         user.preferences.entries,
         user.preferences.complete,
-        user.created,
-        user.avatar,
-        user.automated,
-        user.has_password,
+        known(&user.created),
+        known(&user.avatar),
+        known(&user.automated),
+        known(&user.has_password),
     )
 }
 
@@ -60,8 +78,11 @@ pub(super) fn command(command: &Command) -> String {
 pub(super) fn patch(patch: &UserPatch) -> String {
     let email = patch.email.set().map(crate::user::Email::as_str);
     let crate::patch::NamePatch { display, given, family } = &patch.name;
+    let (display, given, family) = (patched(display), patched(given), patched(family));
+    let preferences: Vec<_> =
+        patch.preferences.iter().map(|(key, patch)| format!("{key} {}", patched(patch))).collect();
     format!(
-        "email {email:?}, name {display:?} = {given:?} + {family:?}, grants {:?}, preferences {:?}",
-        patch.grants, patch.preferences
+        "email {email:?}, name {display} = {given} + {family}, grants {:?}, preferences {preferences:?}",
+        patch.grants
     )
 }

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use interlingua_core::{
-    Access, Call, Command, Error, Note, Outcome, Reply, Request, Result, Step, Target, UserId, http::StatusCode,
+    Access, Call, Command, Error, Note, OnLoss, Outcome, Reply, Request, Result, Step, Target, UserId, http::StatusCode,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -16,10 +16,9 @@ use tokio::time::Instant;
 use super::{Failed, REFUSED, UNAVAILABLE, print, say};
 use crate::{
     config::{self, Config},
-    executor::Transport,
+    executor::{MOST_CALLS, Transport},
     gateway::Service,
     linking::Pair,
-    report::Entry,
     route::Route,
     trace::Context,
     translate::{self, Understood},
@@ -60,6 +59,9 @@ pub(super) struct Translation {
 pub(super) struct Planning {
     #[command(flatten)]
     document: Document,
+    /// As with `Prefer: handling=lenient`: what is lost is told, and the rest goes on.
+    #[arg(long)]
+    lenient: bool,
 }
 
 impl Translation {
@@ -80,7 +82,7 @@ impl Translation {
     }
 
     async fn translate_request(&self, route: &Route, input: Vec<u8>) -> Result<()> {
-        let (command, mut notes) = self.document.command(route, input).await?;
+        let (command, mut notes) = self.document.command(route, input, None).await?;
         let Step::Send { calls, notes: more } = route.upstream.adapter.plan(&command, &[])? else { return Ok(()) };
         notes.extend(more);
         tell(&notes, route);
@@ -111,7 +113,7 @@ impl Translation {
         let links = &*route.shared.links;
         let back = Pair { links, face: route.upstream.adapter.dialect().name, upstream: route.face.dialect().name };
         let asked = back.user_to_upstream(&user.id).await?;
-        let (user, more) = pair(route).to_face(*user, &asked, Access::Read).await?;
+        let (user, more) = route.pair().to_face(*user, &asked, Access::Read).await?;
         notes.extend(more);
         let writing = route.face.write(&self.document.operation, &Outcome::User(Box::new(user)))?;
         notes.extend(writing.notes);
@@ -133,23 +135,26 @@ impl Planning {
     }
 
     async fn plan(&self, route: &Route, input: Vec<u8>) -> Result<()> {
-        let (command, notes) = self.document.command(route, input).await?;
-        let transport = Reading(route);
+        let reader = ReadOnly(route);
+        let (command, notes) = self.document.command(route, input, Some(&reader)).await?;
+        let preferred = self.lenient.then_some(OnLoss::Warn);
         let mut replies = Vec::new();
-        loop {
-            let step = route.upstream.adapter.plan(&command, &replies)?;
-            let (calls, more) = match step {
+        while replies.len() < MOST_CALLS {
+            let (calls, more) = match route.upstream.adapter.plan(&command, &replies)? {
                 Step::Done { notes, .. } => (Vec::new(), notes),
                 Step::Send { calls, notes } => (calls, notes),
             };
+            let notes = [notes.as_slice(), &more].concat();
             let Some(Call { access: Access::Read, .. }) = calls.first() else {
-                tell(&notes.into_iter().chain(more).collect::<Vec<_>>(), route);
+                route.loss.judge(&notes, Access::Write, preferred, |note| route.pointer(note))?;
+                tell(&notes, route);
                 calls.iter().for_each(|call| print_call(call, route));
                 return Ok(());
             };
             print_call(&calls[0], route);
-            replies.push(transport.send(&calls[0]).await?);
+            replies.push(reader.send(&calls[0]).await?);
         }
+        Err(Error::new(interlingua_core::ErrorKind::Internal, "the plan needs more calls than a request may take"))
     }
 }
 
@@ -174,13 +179,20 @@ impl Document {
         service.route(&route).map_err(|error| Failed::new(UNAVAILABLE, error))
     }
 
-    /// The request as a command for the upstream.
-    async fn command(&self, route: &Route, input: Vec<u8>) -> Result<(Command, Vec<Note>)> {
-        let Understood { command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
-        let pair = pair(route);
+    /// The request as a command for the upstream. Where that depends on the user as it is, `reader` reads it.
+    async fn command(
+        &self,
+        route: &Route,
+        input: Vec<u8>,
+        reader: Option<&ReadOnly<'_>>,
+    ) -> Result<(Command, Vec<Note>)> {
+        let Understood { mut command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
+        let pair = route.pair();
         let user = pair.user_to_upstream(command.user()).await?;
         if let Some(Target::Only { .. }) = command.grants().target() {
-            return Err(needs("a request that names the scope of the role"));
+            let reader = reader.ok_or_else(|| needs("a request that names the scope of the role"))?;
+            let asked = command.user().clone();
+            command = translate::complete(route, reader, command, &user, &asked).await?;
         }
         Ok((pair.to_upstream(command, user).await?, notes))
     }
@@ -201,20 +213,12 @@ impl Document {
 }
 
 /// Sends the calls that only read.
-struct Reading<'a>(&'a Route);
+struct ReadOnly<'a>(&'a Route);
 
-impl Transport for Reading<'_> {
+impl Transport for ReadOnly<'_> {
     async fn send(&self, call: &Call) -> Result<Reply> {
         let deadline = Instant::now() + self.0.shared.limits.deadline;
         self.0.upstream.call(call, &Context::new(), deadline).await
-    }
-}
-
-fn pair(route: &Route) -> Pair<'_> {
-    Pair {
-        links: &*route.shared.links,
-        face: route.face.dialect().name,
-        upstream: route.upstream.adapter.dialect().name,
     }
 }
 
@@ -239,8 +243,8 @@ fn print_call(call: &Call, route: &Route) {
 /// Tells what is not carried.
 fn tell(notes: &[Note], route: &Route) {
     for note in notes {
-        let Entry { document, pointer, kind, reason } = Entry::new(note, &*route.face, &*route.upstream.adapter);
-        say(format_args!("{kind}: {} {pointer}: {reason}", document.name()));
+        let document = note.place.document().name();
+        say(format_args!("{}: {document} {}: {}", note.kind, route.pointer(note), note.reason));
     }
 }
 

@@ -79,7 +79,10 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Serve(file) => load(gateway, file.config.as_deref()).and_then(serve::serve),
-        Command::Check(file) => load(gateway, file.config.as_deref()).map(|_| say("the configuration is good")),
+        Command::Check(file) => load(gateway, file.config.as_deref()).map(|_| match &file.config {
+            Some(path) => say(format_args!("{} is good", path.display())),
+            None => say("the built-in configuration of the sandbox is good"),
+        }),
         Command::Translate(translation) => {
             load(gateway, translation.config()).and_then(|config| translation.run(&config))
         }

@@ -24,7 +24,7 @@ address = "127.0.0.1:9090"
 body = "1MiB"
 in_flight = 1024
 deadline = "30s"
-drain = "10s"
+drain = "30s"
 
 [links]
 store = "memory"

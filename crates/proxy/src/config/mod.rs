@@ -78,7 +78,7 @@ pub struct Limits {
     pub in_flight: NonZeroU32,
     /// How long a request may take, with all calls that it needs. Default: 30 seconds.
     pub deadline: Duration,
-    /// How long requests may go on after the order to stop. Default: 10 seconds.
+    /// How long requests may go on after the order to stop. Default: 30 seconds.
     pub drain: Duration,
 }
 

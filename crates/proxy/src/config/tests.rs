@@ -201,7 +201,7 @@ fn what_is_not_said_has_its_default() {
         body: 1_048_576,
         in_flight: 1024.try_into().unwrap(),
         deadline: Duration::from_secs(30),
-        drain: Duration::from_secs(10),
+        drain: Duration::from_secs(30),
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.upstreams["partner"].timeout, Duration::from_secs(10));

@@ -7,12 +7,15 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use interlingua_core::{Error, ErrorKind};
+use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture};
 use crate::{
     body::{self, Body, ReadBody},
     route::Route,
+    trace::Context,
 };
 
 /// See the module.
@@ -51,9 +54,12 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            let limit = Route::of(&request)?.shared.limits.body;
+            let limits = Route::of(&request)?.shared.limits.clone();
+            let started = request.extensions().get::<Context>().map_or_else(Instant::now, |context| context.started);
             let (parts, body) = request.into_parts();
-            let body = body::read(&parts.headers, body, limit).await?;
+            let body = timeout_at(started + limits.deadline, body::read(&parts.headers, body, limits.body))
+                .await
+                .map_err(|_| Error::new(ErrorKind::Timeout, "the body took too long to arrive"))??;
             inner.call(Request::from_parts(parts, body)).await
         })
     }
