@@ -23,3 +23,8 @@ mod turns;
 mod upstream;
 
 pub use gateway::{Gateway, Running, StartError};
+
+// The examples of the project's README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
