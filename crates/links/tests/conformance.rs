@@ -1,0 +1,3 @@
+//! Every store keeps the same promises.
+
+fn main() {}
