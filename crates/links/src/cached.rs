@@ -16,7 +16,7 @@ use quick_cache::{Equivalent, sync::Cache};
 
 use crate::{
     AddError, Added, Change, Counts, Cursor, Links, Page, ScopeLink, Spell, StoreError, UserFilter, UserLink, Watcher,
-    link::Link,
+    handout::Wish, link::Link,
 };
 
 /// A bounded cache in front of a store.
@@ -210,6 +210,7 @@ impl<S: Links + ?Sized> Links for Cached<S> {
         wanted: &str,
         spell: Spell<'_>,
     ) -> Result<Vec<Arc<UserLink>>, StoreError> {
+        Wish::new(dialect, ids, wanted)?; // what the store would refuse is not answered from the cache
         let at_hand = |id| self.peek_user(dialect, id).filter(|link| link.ids.contains_key(wanted));
         let mut links: Vec<_> = ids.iter().map(at_hand).collect();
         let asked: Vec<UserId> =

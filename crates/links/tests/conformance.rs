@@ -1,3 +1,0 @@
-//! Every store keeps the same promises.
-
-fn main() {}
