@@ -279,3 +279,52 @@ impl<S: Links + ?Sized> Links for Cached<S> {
         self.store.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    fn kept() -> Arc<Kept> {
+        Cached::new(Arc::new(Memory::default()), NonZeroUsize::MIN.saturating_add(9)).kept
+    }
+
+    fn link() -> Arc<UserLink> {
+        Arc::new(UserLink { ids: [("a".into(), UserId::new("1"))].into(), ..UserLink::default() })
+    }
+
+    fn is_kept(kept: &Kept) -> bool {
+        kept.users.get(&KeyRef("a", "1")).is_some()
+    }
+
+    #[test]
+    fn a_link_that_was_read_before_a_change_is_not_kept_after_it() {
+        let (kept, other) = (kept(), Change::User("b".into(), UserId::new("x")));
+        let before = kept.miss();
+        kept.changed(&other);
+        kept.keep(&kept.users, &[link()], before);
+        assert!(!is_kept(&kept));
+        kept.keep(&kept.users, &[link()], kept.miss());
+        assert!(is_kept(&kept));
+        kept.changed(&other);
+        assert!(is_kept(&kept));
+        kept.changed(&Change::User("a".into(), UserId::new("1")));
+        assert!(!is_kept(&kept));
+    }
+
+    #[test]
+    fn nothing_is_kept_while_changes_cannot_be_followed() {
+        let kept = kept();
+        kept.keep(&kept.users, &[link()], kept.miss());
+        kept.changed(&Change::Blind);
+        assert!(!is_kept(&kept));
+        let before = kept.miss();
+        kept.keep(&kept.users, &[link()], before);
+        assert!(!is_kept(&kept));
+        kept.changed(&Change::Everything);
+        kept.keep(&kept.users, &[link()], before);
+        assert!(!is_kept(&kept), "it may have been read before");
+        kept.keep(&kept.users, &[link()], kept.miss());
+        assert!(is_kept(&kept));
+    }
+}

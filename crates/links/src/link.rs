@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use interlingua_core::{Scope, ScopeId, Text, Timestamp, UserId};
 
+use crate::Change;
+
 /// One user's ids, by dialect, and what is remembered of the user.
 ///
 /// `Debug` leaves out what is personal.
@@ -54,6 +56,9 @@ pub(crate) trait Link {
     /// Every other text that is kept with the link.
     fn words(&self) -> impl Iterator<Item = &str>;
 
+    /// What watchers must know when the link was changed or removed.
+    fn changes(&self) -> Vec<Change>;
+
     /// Whether the ids are some of `known`'s.
     fn is_part_of(&self, known: &Self) -> bool;
 
@@ -69,6 +74,10 @@ impl Link for UserLink {
     fn words(&self) -> impl Iterator<Item = &str> {
         let scope = self.scope.iter().flat_map(|(dialect, id)| [dialect.as_str(), id.as_str()]);
         self.login.as_deref().into_iter().chain(self.created.as_ref().map(Timestamp::as_str)).chain(scope)
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.ids.iter().map(|(dialect, id)| Change::User(dialect.clone(), id.clone())).collect()
     }
 
     fn is_part_of(&self, known: &Self) -> bool {
@@ -89,6 +98,10 @@ impl Link for ScopeLink {
     fn words(&self) -> impl Iterator<Item = &str> {
         let names = self.scopes.values().filter_map(|scope| scope.name.as_deref());
         self.name.as_deref().into_iter().chain(names)
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.scopes.iter().map(|(dialect, scope)| Change::Scope(dialect.clone(), scope.id.clone())).collect()
     }
 
     fn is_part_of(&self, known: &Self) -> bool {

@@ -64,18 +64,12 @@ impl Memory {
         self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell_users<'a>(&self, links: impl IntoIterator<Item = &'a Arc<UserLink>>) {
-        for (dialect, id) in links.into_iter().flat_map(|link| &link.ids) {
-            self.watchers.tell(&Change::User(dialect.clone(), id.clone()));
-        }
+    fn tell(&self, changes: Vec<Change>) {
+        changes.iter().for_each(|change| self.watchers.tell(change));
     }
 
-    /// Gives ids to those who have none, and says which links it changed.
-    fn hand_out(
-        &self,
-        wish: &Wish<'_>,
-        spell: Spell<'_>,
-    ) -> Result<(Vec<Arc<UserLink>>, Vec<Arc<UserLink>>), StoreError> {
+    /// Gives ids to those who have none, and says what changed.
+    fn hand_out(&self, wish: &Wish<'_>, spell: Spell<'_>) -> Result<(Vec<Arc<UserLink>>, Vec<Change>), StoreError> {
         let range = *self.ranges.get(wish.wanted).ok_or_else(|| StoreError::no_range(wish.wanted))?;
         let kept = &mut *self.write();
         let missing = wish.missing(&kept.users);
@@ -97,7 +91,8 @@ impl Memory {
         *counter = next;
         let last = &mut kept.last;
         let given = wish.give(&mut kept.users, missing, chosen, || increment(last));
-        Ok((wish.answer(&kept.users)?, given.extended.into_iter().map(|(_, link)| link).collect()))
+        let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
+        Ok((wish.answer(&kept.users)?, changes))
     }
 }
 
@@ -170,7 +165,7 @@ impl Links for Memory {
             users.put(number, Arc::clone(&link));
             link
         };
-        self.tell_users([&link]);
+        self.tell(link.changes());
         Ok(())
     }
 
@@ -188,8 +183,8 @@ impl Links for Memory {
                 return wish.answer(&kept.users);
             }
         }
-        let (links, changed) = self.hand_out(&wish, spell)?;
-        self.tell_users(&changed);
+        let (links, changes) = self.hand_out(&wish, spell)?;
+        self.tell(changes);
         Ok(links)
     }
 
@@ -216,7 +211,7 @@ impl Links for Memory {
             let users = &mut self.write().users;
             users.find(dialect, id.as_str()).map(|(number, _)| number).and_then(|number| users.take(number))
         };
-        self.tell_users(&link);
+        self.tell(link.iter().flat_map(|link| link.changes()).collect());
         Ok(link)
     }
 
@@ -225,9 +220,7 @@ impl Links for Memory {
             let scopes = &mut self.write().scopes;
             scopes.find(dialect, id.as_str()).map(|(number, _)| number).and_then(|number| scopes.take(number))
         };
-        for (dialect, scope) in link.iter().flat_map(|link| &link.scopes) {
-            self.watchers.tell(&Change::Scope(dialect.clone(), scope.id.clone()));
-        }
+        self.tell(link.iter().flat_map(|link| link.changes()).collect());
         Ok(link)
     }
 

@@ -21,7 +21,7 @@ pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 use crate::{
-    Change, ScopeLink, StoreError, UserLink,
+    ScopeLink, StoreError, UserLink,
     link::{Link, is_storable},
 };
 
@@ -96,9 +96,6 @@ trait Kind: Link + Send + Sync + Sized {
 
     /// The rows of the ids, likewise.
     fn id_rows(&self, number: i64) -> Vec<Value>;
-
-    /// What watchers must know when the link was changed or removed.
-    fn changes(&self) -> Vec<Change>;
 }
 
 /// A link's number and details, with one of its ids.
@@ -146,10 +143,6 @@ impl Kind for UserLink {
     fn id_rows(&self, number: i64) -> Vec<Value> {
         self.ids.iter().map(|(dialect, id)| json!([dialect, id.as_str(), number])).collect()
     }
-
-    fn changes(&self) -> Vec<Change> {
-        self.ids.iter().map(|(dialect, id)| Change::User(dialect.clone(), id.clone())).collect()
-    }
 }
 
 impl Kind for ScopeLink {
@@ -164,10 +157,6 @@ impl Kind for ScopeLink {
             json!([dialect, scope.id.as_str(), number, scope.level.map(word_of_level), scope.name])
         };
         self.scopes.iter().map(row).collect()
-    }
-
-    fn changes(&self) -> Vec<Change> {
-        self.scopes.iter().map(|(dialect, scope)| Change::Scope(dialect.clone(), scope.id.clone())).collect()
     }
 }
 
@@ -256,9 +245,11 @@ fn as_json(ids: &[(&str, &str)]) -> String {
     json!(ids).to_string()
 }
 
-/// A list of rows, as parameters for statements that insert some of them each.
-fn chunks(rows: &[Value]) -> impl Iterator<Item = String> {
-    rows.chunks(CHUNK).map(|rows| json!(rows).to_string())
+/// The rows of some links, and those of their ids, as parameters.
+fn rows<L: Kind>(links: &[(i64, &L)]) -> (String, String) {
+    let ids = links.iter().flat_map(|(number, link)| link.id_rows(*number));
+    let links = links.iter().map(|(number, link)| link.link_row(*number));
+    (links.collect::<Value>().to_string(), ids.collect::<Value>().to_string())
 }
 
 /// A number that an engine keeps; ranges end where these do.
@@ -270,8 +261,9 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// The rows of ids that links got in a dialect.
-fn new_id_rows(links: &[(i64, Arc<UserLink>)], dialect: &str) -> Vec<Value> {
+/// The rows of ids that links got in a dialect, as a parameter.
+fn new_id_rows(links: &[(i64, Arc<UserLink>)], dialect: &str) -> String {
     let id = |link: &UserLink| link.ids.get(dialect).map(|id| id.as_str().to_owned());
-    links.iter().filter_map(|(number, link)| Some(json!([dialect, id(link)?, number]))).collect()
+    let rows = links.iter().filter_map(|(number, link)| Some(json!([dialect, id(link)?, number])));
+    rows.collect::<Value>().to_string()
 }

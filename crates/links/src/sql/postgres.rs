@@ -11,28 +11,33 @@ use std::{
 
 use async_trait::async_trait;
 use interlingua_core::{ScopeId, UserId};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{
     ConnectOptions, FromRow, PgConnection, PgPool, Postgres as Engine, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 use super::{
-    Kind, ScopeRow, Task, UserRow, as_json, chunks, failed, gather, ids_of, listener, migrator, new_id_rows,
-    not_migrated, signed, unsigned, within,
+    Kind, ScopeRow, Task, UserRow, as_json, failed, gather, ids_of, listener, migrator, new_id_rows, not_migrated,
+    rows, signed, unsigned, within,
 };
 use crate::{
     AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, ScopeLink, Spell, StoreError,
     UserFilter, UserLink, Watcher,
     changes::Watchers,
     handout::{Handout, Wish},
-    link::is_storable,
+    link::{Link, is_storable},
     plan::plan,
     table::Table,
 };
 
 /// How often a transaction is tried that others got in the way of.
 const TRIES: u32 = 6;
+
+/// Every statement goes from a few keys over indexes to rows. Left to itself, the server would rather read whole tables
+/// as long as it has no statistics: after the first import.
+const PLANNING: [(&str, &str); 3] =
+    [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
 /// Links in a database, for any number of processes.
 pub struct Postgres {
@@ -139,6 +144,7 @@ impl Postgres {
         let limit = milliseconds(options.timeout);
         let connect = connect
             .application_name("interlingua")
+            .options(PLANNING)
             // A process that dies in a transaction must not keep the others waiting.
             .options([
                 ("statement_timeout", limit.as_str()),
@@ -183,7 +189,7 @@ impl Postgres {
         if plan.taken.is_empty() && !plan.fresh.is_empty() {
             let numbers = numbers::<L>(&mut transaction, plan.fresh.len()).await?;
             let fresh = plan.fresh.iter().map(|&position| &links[position]);
-            insert(numbers.into_iter().zip(fresh), &mut transaction).await?;
+            insert(&numbers.into_iter().zip(fresh).collect::<Vec<_>>(), &mut transaction).await?;
             transaction.commit().await.map_err(failed)?;
         }
         Ok(plan.outcome())
@@ -262,8 +268,10 @@ impl Postgres {
         let chosen = choose(&mut transaction, handout, wish.wanted, range).await?;
         let mut numbers = numbers::<UserLink>(&mut transaction, missing.unlinked.len()).await?.into_iter();
         let given = wish.give(&mut found, missing, chosen, || numbers.next().unwrap_or(i64::MAX));
-        insert(given.made.iter().map(|(number, link)| (*number, link.as_ref())), &mut transaction).await?;
-        insert_rows(UserLink::INSERT_IDS, &new_id_rows(&given.extended, wish.wanted), &mut transaction).await?;
+        let made: Vec<_> = given.made.iter().map(|(number, link)| (*number, link.as_ref())).collect();
+        insert(&made, &mut transaction).await?;
+        let ids = new_id_rows(&given.extended, wish.wanted);
+        sqlx::query(UserLink::INSERT_IDS).bind(ids).execute(&mut *transaction).await.map_err(failed)?;
         let changes: Vec<Change> = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
         self.commit(transaction, &changes).await?;
         wish.answer(&found)
@@ -340,22 +348,11 @@ async fn numbers<L: Tables>(connection: &mut PgConnection, count: usize) -> Resu
     sqlx::query_scalar(L::NUMBERS).bind(count).fetch_all(connection).await.map_err(failed)
 }
 
-async fn insert<'a, L: Tables + 'a>(
-    links: impl Iterator<Item = (i64, &'a L)>,
-    connection: &mut PgConnection,
-) -> Result<(), StoreError> {
-    let (mut rows, mut ids) = (Vec::new(), Vec::new());
-    for (number, link) in links {
-        rows.push(link.link_row(number));
-        ids.extend(link.id_rows(number));
-    }
-    insert_rows(L::INSERT, &rows, connection).await?;
-    insert_rows(L::INSERT_IDS, &ids, connection).await
-}
-
-async fn insert_rows(statement: &'static str, rows: &[Value], connection: &mut PgConnection) -> Result<(), StoreError> {
-    for rows in chunks(rows) {
-        sqlx::query(statement).bind(rows).execute(&mut *connection).await.map_err(failed)?;
+async fn insert<L: Tables>(links: &[(i64, &L)], connection: &mut PgConnection) -> Result<(), StoreError> {
+    for links in links.chunks(super::CHUNK) {
+        let (links, ids) = rows(links);
+        sqlx::query(L::INSERT).bind(links).execute(&mut *connection).await.map_err(failed)?;
+        sqlx::query(L::INSERT_IDS).bind(ids).execute(&mut *connection).await.map_err(failed)?;
     }
     Ok(())
 }

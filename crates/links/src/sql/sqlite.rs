@@ -11,22 +11,22 @@ use std::{
 
 use async_trait::async_trait;
 use interlingua_core::{ScopeId, UserId};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{
     ConnectOptions, FromRow, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use super::{
-    Kind, ScopeRow, Task, UserRow, as_json, chunks, failed, gather, ids_of, migrator, new_id_rows, not_migrated,
-    signed, unsigned, within,
+    Kind, ScopeRow, Task, UserRow, as_json, failed, gather, ids_of, migrator, new_id_rows, not_migrated, rows, signed,
+    unsigned, within,
 };
 use crate::{
     AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, ScopeLink, Spell, StoreError,
     UserFilter, UserLink, Watcher,
     changes::Watchers,
     handout::{Handout, Wish},
-    link::is_storable,
+    link::{Link, is_storable},
     plan::plan,
     table::Table,
 };
@@ -175,7 +175,7 @@ impl Sqlite {
             }
             let last: i64 = sqlx::query_scalar(L::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
             let fresh = plan.fresh.iter().map(|&position| &links[position]);
-            insert((last + 1..).zip(fresh), &mut transaction).await?;
+            insert(&(last + 1..).zip(fresh).collect::<Vec<_>>(), &mut transaction).await?;
             transaction.commit().await.map_err(failed)?;
             Ok(Added { added: plan.fresh.len(), unchanged: plan.unchanged })
         })
@@ -241,9 +241,10 @@ impl Sqlite {
         let last: i64 = sqlx::query_scalar(UserLink::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
         let mut numbers = last + 1..;
         let given = wish.give(&mut found, missing, chosen, || numbers.next().unwrap_or(i64::MAX));
-        insert(given.made.iter().map(|(number, link)| (*number, link.as_ref())), &mut transaction).await?;
-        insert_rows::<UserLink>(UserLink::INSERT_IDS, &new_id_rows(&given.extended, wish.wanted), &mut transaction)
-            .await?;
+        let made: Vec<_> = given.made.iter().map(|(number, link)| (*number, link.as_ref())).collect();
+        insert(&made, &mut transaction).await?;
+        let ids = new_id_rows(&given.extended, wish.wanted);
+        sqlx::query(UserLink::INSERT_IDS).bind(ids).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
         Ok((wish.answer(&found)?, changes))
@@ -354,26 +355,11 @@ async fn find<L: Tables>(connection: &mut SqliteConnection, ids: &[(&str, &str)]
     Ok(found)
 }
 
-async fn insert<'a, L: Tables + 'a>(
-    links: impl Iterator<Item = (i64, &'a L)>,
-    connection: &mut SqliteConnection,
-) -> Result<(), StoreError> {
-    let (mut rows, mut ids) = (Vec::new(), Vec::new());
-    for (number, link) in links {
-        rows.push(link.link_row(number));
-        ids.extend(link.id_rows(number));
-    }
-    insert_rows::<L>(L::INSERT, &rows, connection).await?;
-    insert_rows::<L>(L::INSERT_IDS, &ids, connection).await
-}
-
-async fn insert_rows<L: Tables>(
-    statement: &'static str,
-    rows: &[Value],
-    connection: &mut SqliteConnection,
-) -> Result<(), StoreError> {
-    for rows in chunks(rows) {
-        sqlx::query(statement).bind(rows).execute(&mut *connection).await.map_err(failed)?;
+async fn insert<L: Tables>(links: &[(i64, &L)], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for links in links.chunks(super::CHUNK) {
+        let (links, ids) = rows(links);
+        sqlx::query(L::INSERT).bind(links).execute(&mut *connection).await.map_err(failed)?;
+        sqlx::query(L::INSERT_IDS).bind(ids).execute(&mut *connection).await.map_err(failed)?;
     }
     Ok(())
 }

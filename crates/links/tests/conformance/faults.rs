@@ -12,7 +12,6 @@ use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use crate::{
     Promise,
     place::{Engine, Place, link, scope_id, spell, user_id},
-    promises,
     server::Server,
 };
 

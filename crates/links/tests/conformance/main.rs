@@ -5,6 +5,15 @@
 //!
 //! `cargo test -p interlingua-links --release --test conformance -- --ignored figures` measures.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "these are tests, without #[test]")]
+
+/// The names of promises and the promises, from the names of their functions.
+macro_rules! promises {
+    ($($promise:ident),* $(,)?) => {
+        [$((stringify!($promise), (|place| Box::pin($promise(place))) as crate::Promise)),*]
+    };
+}
+
 mod crash;
 mod faults;
 mod model;
@@ -19,14 +28,6 @@ use place::{Engine, Place};
 
 /// A promise, kept or broken by the stores of a place.
 type Promise = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
-
-/// The names of promises and the promises, from the names of their functions.
-#[macro_export]
-macro_rules! promises {
-    ($($promise:ident),* $(,)?) => {
-        [$((stringify!($promise), (|place| Box::pin($promise(place))) as $crate::Promise)),*]
-    };
-}
 
 fn main() -> ExitCode {
     if let Some(exit) = crash::child() {

@@ -16,7 +16,6 @@ use interlingua_links::{
 use crate::{
     Promise,
     place::{Engine, Place, link, scope_id, spell, user_id},
-    promises,
 };
 
 /// What all stores promise.
@@ -525,7 +524,7 @@ async fn sixty_four_at_once_get_no_id_twice(place: Place) {
                 for round in 0..6 {
                     // Overlapping pages, in different orders.
                     let mut page: Vec<usize> = (0..10).map(|user| (task * 3 + round * 7 + user * 5) % 100).collect();
-                    if task % 3 == 0 {
+                    if task.is_multiple_of(3) {
                         page.reverse();
                     }
                     let page: Vec<UserId> = page.into_iter().map(|user| user_id(&format!("u{user}"))).collect();
