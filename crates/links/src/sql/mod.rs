@@ -53,10 +53,12 @@ fn failed(error: sqlx::Error) -> StoreError {
 
 /// Errors that waiting does not mend.
 fn is_permanent(code: &str) -> bool {
-    // SQLite: the file is damaged, read-only, cannot be opened, is no database. PostgreSQL: no such table or column,
-    // no permission; unknown user, wrong password, no such database.
-    let permanent = ["11", "8", "14", "26", "42P01", "42703", "42501", "28000", "28P01", "3D000"];
-    permanent.contains(&code)
+    match code.parse::<u32>() {
+        // SQLite: read-only, damaged, cannot be opened, no database. The rest of the number is detail.
+        Ok(code) if code < 10_000 => [8, 11, 14, 26].contains(&(code % 256)),
+        // PostgreSQL: no such table or column; no permission, unknown user, wrong password, no such database.
+        _ => ["42P01", "42703", "42501", "28000", "28P01", "3D000"].contains(&code),
+    }
 }
 
 /// The tables as this version knows them.

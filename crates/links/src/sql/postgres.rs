@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use interlingua_core::{ScopeId, UserId};
 use serde_json::json;
 use sqlx::{
-    ConnectOptions, FromRow, PgConnection, PgPool, Postgres as Engine, Transaction,
+    ConnectOptions, Connection, FromRow, PgConnection, PgPool, Postgres as Engine, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
@@ -33,6 +33,9 @@ use crate::{
 
 /// How often a transaction is tried that others got in the way of.
 const TRIES: u32 = 6;
+
+/// How long a connection may lie about before it is tried.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Every statement goes from a few keys over indexes to rows. Left to itself, the server would rather read whole tables
 /// as long as it has no statistics: after the first import.
@@ -152,11 +155,7 @@ impl Postgres {
                 ("idle_in_transaction_session_timeout", &milliseconds(options.bulk_timeout)),
             ])
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections.get())
-            .acquire_timeout(options.timeout)
-            .connect_with(connect.clone());
-        let pool = within(options.timeout, async { pool.await.map_err(failed) }).await?;
+        let pool = within(options.timeout, pool(connect.clone(), options)).await?;
         within(options.bulk_timeout, migrate(&pool)).await?;
         let watchers = Arc::new(Watchers::default());
         let listener = listener::start(connect, options.timeout, Arc::clone(&watchers)).await?;
@@ -284,6 +283,26 @@ impl Postgres {
         changes.iter().for_each(|change| self.watchers.tell(change));
         Ok(())
     }
+}
+
+/// Connections, of which none that is dead keeps its place: a peer that is gone without a word would for many minutes.
+async fn pool(connect: PgConnectOptions, options: &Options) -> Result<PgPool, StoreError> {
+    let limit = options.timeout;
+    PgPoolOptions::new()
+        .max_connections(options.connections.get())
+        .acquire_timeout(limit)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, about| {
+            Box::pin(async move { Ok(about.idle_for < IDLE || answers(connection, limit).await) })
+        })
+        .after_release(move |connection, _| Box::pin(async move { Ok(answers(connection, limit).await) }))
+        .connect_with(connect)
+        .await
+        .map_err(failed)
+}
+
+async fn answers(connection: &mut PgConnection, limit: Duration) -> bool {
+    tokio::time::timeout(limit, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
 }
 
 async fn migrate(pool: &PgPool) -> Result<(), StoreError> {

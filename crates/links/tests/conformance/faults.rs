@@ -1,6 +1,8 @@
 //! Databases that are down, slow, or not ours.
 
 use std::{
+    net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,6 +10,12 @@ use std::{
 use interlingua_core::UserId;
 use interlingua_links::{Links, Location, Options, StoreError, StoreErrorKind, open};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, UnixStream},
+    sync::watch,
+};
 
 use crate::{
     Promise,
@@ -29,6 +37,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Engine, Promise)>
         a_server_that_is_down_says_so_and_comes_back,
         a_server_that_is_slow_says_so,
         a_server_that_is_silent_says_so,
+        a_network_that_goes_dead_is_left_behind,
         what_changes_while_nobody_listens_is_seen,
         a_database_that_is_not_there_is_refused,
     ];
@@ -67,6 +76,22 @@ async fn nothing_answers(links: &dyn Links) {
     says_so(links.remove_user("a", &one).await, begun);
     let begun = Instant::now();
     says_so(links.counts().await, begun);
+}
+
+/// More at once than there are connections: nobody waits for longer than the limit either.
+async fn nobody_is_answered(links: &Arc<dyn Links>) {
+    let asking: Vec<_> = (0..30)
+        .map(|_| {
+            let links = Arc::clone(links);
+            tokio::spawn(async move {
+                let begun = Instant::now();
+                says_so(links.user("a", &user_id("1")).await, begun);
+            })
+        })
+        .collect();
+    for asking in asking {
+        asking.await.unwrap();
+    }
 }
 
 fn file(place: &str) -> String {
@@ -138,32 +163,76 @@ async fn a_server_that_is_slow_says_so(place: Place) {
     links.add_users(vec![link(&[("a", "1")])]).await.unwrap();
     let mut other = PgConnection::connect(&place.address().await).await.unwrap();
     other.execute("BEGIN; LOCK TABLE users, scopes, user_ids, scope_ids IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    // More at once than there are connections: nobody waits for longer than the limit either.
-    let asking: Vec<_> = (0..30)
-        .map(|_| {
-            let links = Arc::clone(&links);
-            tokio::spawn(async move {
-                let begun = Instant::now();
-                says_so(links.user("a", &user_id("1")).await, begun);
-            })
-        })
-        .collect();
-    for asking in asking {
-        asking.await.unwrap();
-    }
+    nobody_is_answered(&links).await;
     nothing_answers(&*links).await;
     other.execute("ROLLBACK").await.unwrap();
     comes_back(&*links, &user_id("1")).await;
 }
 
 async fn a_server_that_is_silent_says_so(place: Place) {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("postgres://jo:secret@{}/links", silent.local_addr().unwrap());
     let begun = Instant::now();
     let opened = open(&address.parse().unwrap(), &impatient(&place)).await;
     let words = format!("{opened:?}");
     says_so(opened, begun);
     assert!(!words.contains("secret"), "{words}");
+}
+
+/// A way to a server that can be cut without a word, and the address of it.
+async fn cable(socket: PathBuf) -> (watch::Sender<u32>, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (cut, cuts) = watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (socket, mut cuts) = (socket.clone(), cuts.clone());
+            cuts.mark_unchanged();
+            let is_cut = *cuts.borrow() % 2 == 1;
+            tokio::spawn(async move {
+                let mut server = UnixStream::connect(socket).await.unwrap();
+                if !is_cut {
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => return,
+                        _ = cuts.changed() => {}
+                    }
+                }
+                std::future::pending::<()>().await; // never to be heard of again
+            });
+        }
+    });
+    (cut, address)
+}
+
+async fn a_network_that_goes_dead_is_left_behind(place: Place) {
+    let server = Server::start();
+    let direct = server.database().await;
+    let (cut, address) = cable(server.socket()).await;
+    let (_, database) = direct.rsplit_once('/').unwrap();
+    let location: Location = format!("postgres://postgres@{address}/{database}").parse().unwrap();
+    let links = open(&location, &impatient(&place)).await.unwrap();
+    links.add_users(vec![link(&[("a", "1")])]).await.unwrap();
+    assert!(links.user("a", &user_id("1")).await.unwrap().is_some());
+    // Every connection is in the middle of something.
+    let busy = (0..30).map(|_| {
+        let links = Arc::clone(&links);
+        tokio::spawn(async move { while links.user("a", &user_id("nobody")).await.is_ok() {} })
+    });
+    let busy: Vec<_> = busy.collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cut.send_modify(|cuts| *cuts += 1);
+    for busy in busy {
+        busy.await.unwrap();
+    }
+    let begun = Instant::now();
+    while links.peek_user("a", &user_id("1")).is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    nobody_is_answered(&links).await;
+    nothing_answers(&*links).await;
+    cut.send_modify(|cuts| *cuts += 1);
+    comes_back(&*links, &user_id("1")).await;
 }
 
 async fn what_changes_while_nobody_listens_is_seen(place: Place) {

@@ -121,6 +121,11 @@ impl Server {
         make_database(self.directory()).await
     }
 
+    /// Where its socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory().join(".s.PGSQL.5432")
+    }
+
     fn directory(&self) -> &Path {
         self.directory.path()
     }
