@@ -40,13 +40,14 @@ struct Kept {
 impl Memory {
     /// Links these users and scopes. A link without an id is left out.
     ///
+    /// This is stricter than [`add_users`](Links::add_users): who writes a list by hand did not mean to say a thing twice.
+    ///
     /// # Errors
     ///
-    /// An id stands in two links.
+    /// An id stands in two links, alike or not.
     pub fn new(users: Vec<UserLink>, scopes: Vec<ScopeLink>) -> Result<Self, Taken> {
-        let mut kept = Kept::default();
-        fill(&mut kept.users, &mut kept.last, users)?;
-        fill(&mut kept.scopes, &mut kept.last, scopes)?;
+        let last = i64::try_from(users.len().max(scopes.len())).unwrap_or(i64::MAX);
+        let kept = Kept { users: fill(users)?, scopes: fill(scopes)?, last, counters: HashMap::new() };
         Ok(Self { kept: RwLock::new(kept), ..Self::default() })
     }
 
@@ -101,15 +102,21 @@ fn increment(number: &mut i64) -> i64 {
     *number
 }
 
-fn fill<L: Link>(table: &mut Table<L>, last: &mut i64, links: Vec<L>) -> Result<(), Taken> {
-    let plan = plan(&links, table);
-    match plan.taken.into_iter().find(|taken| taken.reason != Reason::NoId) {
-        Some(taken) => Err(taken),
-        None => {
-            put(table, last, links, plan.fresh);
-            Ok(())
+/// The links, each with the number after its position.
+fn fill<L: Link>(links: Vec<L>) -> Result<Table<L>, Taken> {
+    let mut table = Table::default();
+    for (position, link) in links.into_iter().enumerate() {
+        for (dialect, id) in link.ids() {
+            if let Some((number, _)) = table.find(dialect, id) {
+                let earlier = usize::try_from(number - 1).unwrap_or_default();
+                return Err(Taken { position, id: format!("{dialect} {id}"), reason: Reason::Repeated(earlier) });
+            }
+        }
+        if link.ids().next().is_some() {
+            table.put(i64::try_from(position).unwrap_or(i64::MAX) + 1, Arc::new(link));
         }
     }
+    Ok(table)
 }
 
 fn add<L: Link>(table: &mut Table<L>, last: &mut i64, links: Vec<L>) -> Result<Added, AddError> {
@@ -264,8 +271,10 @@ mod tests {
 
     #[test]
     fn an_id_belongs_to_one_link_and_an_empty_link_to_nobody() {
-        let users = vec![UserLink::default(), user(&[("a", "1")]), user(&[("a", "1"), ("b", "x")])];
-        let taken = Memory::new(users, Vec::new()).unwrap_err();
-        assert_eq!(taken, Taken { position: 2, id: "a 1".into(), reason: Reason::Repeated(1) });
+        for other in [user(&[("a", "1")]), user(&[("a", "1"), ("b", "x")])] {
+            let users = vec![UserLink::default(), user(&[("a", "1")]), other];
+            let taken = Memory::new(users, Vec::new()).unwrap_err();
+            assert_eq!(taken, Taken { position: 2, id: "a 1".into(), reason: Reason::Repeated(1) });
+        }
     }
 }
