@@ -1,107 +1,265 @@
 //! Links in memory.
 
 use std::{
-    collections::HashMap,
-    fmt,
-    hash::Hash,
-    sync::{Arc, PoisonError, RwLock},
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
 };
 
 use async_trait::async_trait;
 use interlingua_core::{ScopeId, Text, UserId};
 
-use crate::{Links, ScopeLink, StoreError, UserLink};
+use crate::{
+    AddError, Added, Change, Counts, Cursor, Links, Page, Ranges, Reason, ScopeLink, Spell, StoreError, Taken,
+    UserFilter, UserLink, Watcher,
+    changes::Watchers,
+    handout::{Handout, Wish},
+    link::{Link, is_storable},
+    plan::plan,
+    table::Table,
+};
 
 /// Links that live as long as the process.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Memory {
-    users: RwLock<Index<UserId, UserLink>>,
-    scopes: Index<ScopeId, ScopeLink>,
+    kept: RwLock<Kept>,
+    ranges: Ranges,
+    watchers: Watchers,
 }
 
-/// Links by dialect and id.
-type Index<Id, Link> = HashMap<Text, HashMap<Id, Arc<Link>>>;
+#[derive(Debug, Default)]
+struct Kept {
+    users: Table<UserLink>,
+    scopes: Table<ScopeLink>,
+    /// The number that the last link got.
+    last: i64,
+    /// The number to hand out next, by the dialect and the first number of its range.
+    counters: HashMap<(Text, u64), u64>,
+}
 
 impl Memory {
-    /// Links these users and scopes.
+    /// Links these users and scopes. A link without an id is left out.
+    ///
+    /// This is stricter than [`add_users`](Links::add_users): who writes a list by hand did not mean to say a thing twice.
     ///
     /// # Errors
     ///
-    /// An id stands in two links.
+    /// An id stands in two links, alike or not.
     pub fn new(users: Vec<UserLink>, scopes: Vec<ScopeLink>) -> Result<Self, Taken> {
-        Ok(Self {
-            users: RwLock::new(index(users, |link| {
-                link.ids.iter().map(|(dialect, id)| (dialect.clone(), id.clone())).collect()
-            })?),
-            scopes: index(scopes, |link| {
-                link.scopes.iter().map(|(dialect, scope)| (dialect.clone(), scope.id.clone())).collect()
-            })?,
-        })
+        let last = i64::try_from(users.len().max(scopes.len())).unwrap_or(i64::MAX);
+        let kept = Kept { users: fill(users)?, scopes: fill(scopes)?, last, counters: HashMap::new() };
+        Ok(Self { kept: RwLock::new(kept), ..Self::default() })
+    }
+
+    /// Hands out ids from these numbers.
+    #[must_use]
+    pub fn with_ranges(self, ranges: Ranges) -> Self {
+        Self { ranges, ..self }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, changes: Vec<Change>) {
+        changes.iter().for_each(|change| self.watchers.tell(change));
+    }
+
+    /// Gives ids to those who have none, and says what changed.
+    fn hand_out(&self, wish: &Wish<'_>, spell: Spell<'_>) -> Result<(Vec<Arc<UserLink>>, Vec<Change>), StoreError> {
+        let range = *self.ranges.get(wish.wanted).ok_or_else(|| StoreError::no_range(wish.wanted))?;
+        let kept = &mut *self.write();
+        let missing = wish.missing(&kept.users);
+        let counter = kept.counters.entry((wish.wanted.into(), range.first())).or_insert(range.first());
+        let mut handout = Handout::new(wish.wanted, range, *counter, missing.len(), spell);
+        loop {
+            let candidates = handout.candidates()?;
+            if candidates.is_empty() {
+                break;
+            }
+            let taken: HashSet<UserId> = candidates
+                .iter()
+                .filter(|(_, id)| kept.users.find(wish.wanted, id.as_str()).is_some())
+                .map(|(_, id)| id.clone())
+                .collect();
+            handout.choose(candidates, &taken);
+        }
+        let (chosen, next) = handout.done();
+        *counter = next;
+        let last = &mut kept.last;
+        let given = wish.give(&mut kept.users, missing, chosen, || increment(last));
+        let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
+        Ok((wish.answer(&kept.users)?, changes))
     }
 }
 
-fn index<Id: Eq + Hash + fmt::Display, Link>(
-    links: Vec<Link>,
-    ids: impl Fn(&Link) -> Vec<(Text, Id)>,
-) -> Result<Index<Id, Link>, Taken> {
-    let mut index: Index<Id, Link> = HashMap::new();
+fn increment(number: &mut i64) -> i64 {
+    *number += 1;
+    *number
+}
+
+/// The links, each with the number after its position.
+fn fill<L: Link>(links: Vec<L>) -> Result<Table<L>, Taken> {
+    let mut table = Table::default();
     for (position, link) in links.into_iter().enumerate() {
-        let link = Arc::new(link);
-        for (dialect, id) in ids(&link) {
-            let words = format!("{dialect} {id}");
-            if index.entry(dialect).or_default().insert(id, Arc::clone(&link)).is_some() {
-                return Err(Taken { position, id: words });
+        for (dialect, id) in link.ids() {
+            if let Some((number, _)) = table.find(dialect, id) {
+                let earlier = usize::try_from(number - 1).unwrap_or_default();
+                return Err(Taken { position, id: format!("{dialect} {id}"), reason: Reason::Repeated(earlier) });
             }
         }
+        if link.ids().next().is_some() {
+            table.put(i64::try_from(position).unwrap_or(i64::MAX) + 1, Arc::new(link));
+        }
     }
-    Ok(index)
+    Ok(table)
 }
 
-/// An id stands in two links.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Which of the links, counted from 0, is the second one.
-    pub position: usize,
-    /// The id, with its dialect.
-    pub id: String,
+fn add<L: Link>(table: &mut Table<L>, last: &mut i64, links: Vec<L>) -> Result<Added, AddError> {
+    let mut plan = plan(&links, table);
+    let fresh = std::mem::take(&mut plan.fresh);
+    let added = Added { added: fresh.len(), ..plan.outcome()? };
+    put(table, last, links, fresh);
+    Ok(added)
 }
 
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is linked already", self.id)
+/// Puts the links at some positions, which rise, into a table.
+fn put<L: Link>(table: &mut Table<L>, last: &mut i64, links: Vec<L>, positions: Vec<usize>) {
+    let mut positions = positions.into_iter().peekable();
+    for (position, link) in links.into_iter().enumerate() {
+        if positions.next_if_eq(&position).is_some() {
+            table.put(increment(last), Arc::new(link));
+        }
     }
 }
 
-impl std::error::Error for Taken {}
+fn count(links: usize) -> u64 {
+    u64::try_from(links).unwrap_or(u64::MAX)
+}
 
 #[async_trait]
 impl Links for Memory {
     async fn user(&self, dialect: &str, id: &UserId) -> Result<Option<Arc<UserLink>>, StoreError> {
-        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(users.get(dialect).and_then(|ids| ids.get(id)).cloned())
+        Ok(self.peek_user(dialect, id))
     }
 
     async fn scope(&self, dialect: &str, id: &ScopeId) -> Result<Option<Arc<ScopeLink>>, StoreError> {
-        Ok(self.scopes.get(dialect).and_then(|ids| ids.get(id)).cloned())
+        Ok(self.peek_scope(dialect, id))
+    }
+
+    fn peek_user(&self, dialect: &str, id: &UserId) -> Option<Arc<UserLink>> {
+        self.read().users.find(dialect, id.as_str()).map(|(_, link)| Arc::clone(link))
+    }
+
+    fn peek_scope(&self, dialect: &str, id: &ScopeId) -> Option<Arc<ScopeLink>> {
+        self.read().scopes.find(dialect, id.as_str()).map(|(_, link)| Arc::clone(link))
     }
 
     async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
-        let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(link) = users.get(dialect).and_then(|ids| ids.get(id)) else { return Ok(()) };
-        let mut link = UserLink::clone(link);
-        link.scope = scope.map(|scope| (dialect.into(), scope.clone()));
-        let link = Arc::new(link);
-        for (dialect, id) in &link.ids {
-            users.entry(dialect.clone()).or_default().insert(id.clone(), Arc::clone(&link));
+        if scope.is_some_and(|scope| !is_storable(scope.as_str())) {
+            return Err(StoreError::unfit("a scope's id that is too long or holds a NUL"));
         }
+        let link = {
+            let users = &mut self.write().users;
+            let Some((number, link)) = users.find(dialect, id.as_str()) else { return Ok(()) };
+            let mut link = UserLink::clone(link);
+            link.scope = scope.map(|scope| (dialect.into(), scope.clone()));
+            let link = Arc::new(link);
+            users.put(number, Arc::clone(&link));
+            link
+        };
+        self.tell(link.changes());
         Ok(())
+    }
+
+    async fn foreign_users(
+        &self,
+        dialect: &str,
+        ids: &[UserId],
+        wanted: &str,
+        spell: Spell<'_>,
+    ) -> Result<Vec<Arc<UserLink>>, StoreError> {
+        let wish = Wish::new(dialect, ids, wanted)?;
+        {
+            let kept = self.read();
+            if wish.missing(&kept.users).len() == 0 {
+                return wish.answer(&kept.users);
+            }
+        }
+        let (links, changes) = self.hand_out(&wish, spell)?;
+        self.tell(changes);
+        Ok(links)
+    }
+
+    async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {
+        let kept = &mut *self.write();
+        add(&mut kept.users, &mut kept.last, links)
+    }
+
+    async fn check_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {
+        plan(&links, &self.read().users).outcome()
+    }
+
+    async fn add_scopes(&self, links: Vec<ScopeLink>) -> Result<Added, AddError> {
+        let kept = &mut *self.write();
+        add(&mut kept.scopes, &mut kept.last, links)
+    }
+
+    async fn check_scopes(&self, links: Vec<ScopeLink>) -> Result<Added, AddError> {
+        plan(&links, &self.read().scopes).outcome()
+    }
+
+    async fn remove_user(&self, dialect: &str, id: &UserId) -> Result<Option<Arc<UserLink>>, StoreError> {
+        let link = {
+            let users = &mut self.write().users;
+            users.find(dialect, id.as_str()).map(|(number, _)| number).and_then(|number| users.take(number))
+        };
+        self.tell(link.iter().flat_map(|link| link.changes()).collect());
+        Ok(link)
+    }
+
+    async fn remove_scope(&self, dialect: &str, id: &ScopeId) -> Result<Option<Arc<ScopeLink>>, StoreError> {
+        let link = {
+            let scopes = &mut self.write().scopes;
+            scopes.find(dialect, id.as_str()).map(|(number, _)| number).and_then(|number| scopes.take(number))
+        };
+        self.tell(link.iter().flat_map(|link| link.changes()).collect());
+        Ok(link)
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        after: Option<Cursor>,
+        limit: NonZeroU32,
+    ) -> Result<Page<UserLink>, StoreError> {
+        let kept = self.read();
+        let links = kept.users.after(after.map_or(0, |after| after.0)).filter(|(_, link)| filter.admits(link));
+        Ok(Page::cut(links.map(|(number, link)| (number, Arc::clone(link))), limit))
+    }
+
+    async fn scopes(&self, after: Option<Cursor>, limit: NonZeroU32) -> Result<Page<ScopeLink>, StoreError> {
+        let kept = self.read();
+        let links = kept.scopes.after(after.map_or(0, |after| after.0));
+        Ok(Page::cut(links.map(|(number, link)| (number, Arc::clone(link))), limit))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let kept = self.read();
+        Ok(Counts { users: count(kept.users.len()), scopes: count(kept.scopes.len()) })
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.watchers.add(watcher);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use interlingua_core::{Level, Scope};
-
     use super::*;
 
     fn user(ids: &[(&str, &str)]) -> UserLink {
@@ -111,31 +269,12 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_user_is_found_by_each_of_its_ids_and_its_scope_is_remembered_for_all() {
-        let links = Memory::new(vec![user(&[("a", "1"), ("b", "x")]), user(&[("a", "2")])], Vec::new()).unwrap();
-        links.remember_scope("a", &UserId::new("1"), Some(&ScopeId::new("s"))).await.unwrap();
-        let link = links.user("b", &UserId::new("x")).await.unwrap().unwrap();
-        assert_eq!(link.scope, Some(("a".into(), ScopeId::new("s"))));
-        assert_eq!(link.ids["a"], UserId::new("1"));
-        assert_eq!(links.user("b", &UserId::new("2")).await.unwrap(), None);
-    }
-
     #[test]
-    fn an_id_belongs_to_one_link() {
-        let taken = Memory::new(vec![user(&[("a", "1")]), user(&[("a", "1"), ("b", "x")])], Vec::new()).unwrap_err();
-        assert_eq!(taken, Taken { position: 1, id: "a 1".into() });
-    }
-
-    #[tokio::test]
-    async fn a_scope_has_the_level_that_any_dialect_knows() {
-        let scope = |id, level| Scope { level, ..Scope::new(ScopeId::new(id)) };
-        let link = ScopeLink {
-            scopes: [("a".into(), scope("1", Some(Level::Unit))), ("b".into(), scope("x", None))].into(),
-            name: Some("Example".into()),
-        };
-        let links = Memory::new(Vec::new(), vec![link]).unwrap();
-        let found = links.scope("a", &ScopeId::new("1")).await.unwrap().unwrap().scope("b").unwrap();
-        assert_eq!((found.id.as_str(), found.level, found.name.as_deref()), ("x", Some(Level::Unit), Some("Example")));
+    fn an_id_belongs_to_one_link_and_an_empty_link_to_nobody() {
+        for other in [user(&[("a", "1")]), user(&[("a", "1"), ("b", "x")])] {
+            let users = vec![UserLink::default(), user(&[("a", "1")]), other];
+            let taken = Memory::new(users, Vec::new()).unwrap_err();
+            assert_eq!(taken, Taken { position: 2, id: "a 1".into(), reason: Reason::Repeated(1) });
+        }
     }
 }

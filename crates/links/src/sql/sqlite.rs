@@ -1,0 +1,525 @@
+//! Links in a file of SQLite's.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    num::NonZeroU32,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlingua_core::{ScopeId, UserId};
+use serde_json::json;
+use sqlx::{
+    ConnectOptions, FromRow, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{
+    Kind, ScopeRow, Task, UserRow, as_json, failed, gather, ids_of, migrator, new_id_rows, not_migrated, rows, signed,
+    unsigned, within,
+};
+use crate::{
+    AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, ScopeLink, Spell, StoreError,
+    UserFilter, UserLink, Watcher,
+    changes::Watchers,
+    handout::{Handout, Wish},
+    link::{Link, is_storable},
+    plan::plan,
+    table::Table,
+};
+
+/// How often the file is looked at for changes of other processes.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Links in a file, for one process; others may look and change now and then.
+///
+/// Reads never wait for writes. Writes wait for each other, those of other processes included.
+pub struct Sqlite {
+    read: SqlitePool,
+    /// One connection, so that writes queue here and not in the database.
+    write: SqlitePool,
+    watchers: Arc<Watchers>,
+    ranges: Ranges,
+    timeout: Duration,
+    bulk_timeout: Duration,
+    _look: Task,
+}
+
+/// The statements for one kind of link.
+trait Tables: Kind<Row: for<'r> FromRow<'r, SqliteRow>> {
+    /// The links that have one of the ids.
+    const FIND: &'static str;
+    /// The highest number that a link ever had.
+    const LAST: &'static str;
+    const INSERT: &'static str;
+    const INSERT_IDS: &'static str;
+    const REMOVE: &'static str;
+}
+
+// CROSS JOIN is how SQLite is told the order: from the few ids that are asked for to their links.
+
+impl Tables for UserLink {
+    const FIND: &'static str = "
+        WITH hit AS (
+            SELECT DISTINCT i.link FROM json_each(?1) AS q CROSS JOIN user_ids AS i
+            WHERE i.dialect = q.value ->> 0 AND i.id = q.value ->> 1)
+        SELECT u.*, o.dialect, o.id
+        FROM hit CROSS JOIN users AS u ON u.link = hit.link CROSS JOIN user_ids AS o ON o.link = u.link";
+    const LAST: &'static str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 0)";
+    const INSERT: &'static str = "
+        INSERT INTO users (link, login, created, scope_dialect, scope_id)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)";
+    const INSERT_IDS: &'static str = "
+        INSERT INTO user_ids (dialect, id, link) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)";
+    const REMOVE: &'static str = "DELETE FROM users WHERE link = ?1";
+}
+
+impl Tables for ScopeLink {
+    const FIND: &'static str = "
+        WITH hit AS (
+            SELECT DISTINCT i.link FROM json_each(?1) AS q CROSS JOIN scope_ids AS i
+            WHERE i.dialect = q.value ->> 0 AND i.id = q.value ->> 1)
+        SELECT s.link, s.name AS link_name, o.dialect, o.id, o.level, o.name
+        FROM hit CROSS JOIN scopes AS s ON s.link = hit.link CROSS JOIN scope_ids AS o ON o.link = s.link";
+    const LAST: &'static str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'scopes'), 0)";
+    const INSERT: &'static str = "
+        INSERT INTO scopes (link, name) SELECT value ->> 0, value ->> 1 FROM json_each(?1)";
+    const INSERT_IDS: &'static str = "
+        INSERT INTO scope_ids (dialect, id, link, level, name)
+        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)";
+    const REMOVE: &'static str = "DELETE FROM scopes WHERE link = ?1";
+}
+
+const USERS: &str = "
+    SELECT u.*, o.dialect, o.id
+    FROM (
+        SELECT * FROM users AS u
+        WHERE u.link > ?1
+            AND (?2 IS NULL OR EXISTS (SELECT 1 FROM user_ids AS x WHERE x.link = u.link AND x.dialect = ?2))
+            AND (?3 IS NULL OR NOT EXISTS (SELECT 1 FROM user_ids AS x WHERE x.link = u.link AND x.dialect = ?3))
+            AND (?4 IS NULL OR u.login = ?4)
+            AND (?5 IS NULL OR instr(u.login, ?5) > 0
+                OR EXISTS (SELECT 1 FROM user_ids AS x WHERE x.link = u.link AND instr(x.id, ?5) > 0))
+        ORDER BY u.link LIMIT ?6) AS u
+    CROSS JOIN user_ids AS o ON o.link = u.link";
+const SCOPES: &str = "
+    SELECT s.link, s.name AS link_name, o.dialect, o.id, o.level, o.name
+    FROM (SELECT * FROM scopes WHERE link > ?1 ORDER BY link LIMIT ?2) AS s
+    CROSS JOIN scope_ids AS o ON o.link = s.link";
+const COUNTS: &str = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM scopes)";
+const SET_SCOPE: &str = "UPDATE users SET scope_dialect = ?2, scope_id = ?3 WHERE link = ?1";
+const TAKEN: &str = "
+    SELECT i.id FROM json_each(?2) AS q CROSS JOIN user_ids AS i WHERE i.dialect = ?1 AND i.id = q.value";
+const COUNTER: &str = "SELECT next FROM counters WHERE dialect = ?1 AND first = ?2";
+const SET_COUNTER: &str = "
+    INSERT INTO counters (dialect, first, next) VALUES (?1, ?2, ?3)
+    ON CONFLICT (dialect, first) DO UPDATE SET next = excluded.next";
+
+impl Sqlite {
+    /// Opens the file, and makes it and its tables where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened or is not ours.
+    pub async fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(options.timeout)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let watchers = Arc::new(Watchers::default());
+        let seen = Arc::new(Seen::default());
+        let write =
+            within(options.timeout.saturating_mul(2), writer(connect.clone(), options, Arc::clone(&seen))).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(options.connections.get())
+            .acquire_timeout(options.timeout)
+            .test_before_acquire(false)
+            .connect_with(connect.read_only(true))
+            .await
+            .map_err(failed)?;
+        let look = tokio::spawn(look(write.clone(), seen, Arc::clone(&watchers)));
+        Ok(Self {
+            read,
+            write,
+            watchers,
+            ranges: options.ranges.clone(),
+            timeout: options.timeout,
+            bulk_timeout: options.bulk_timeout,
+            _look: Task(look),
+        })
+    }
+
+    async fn find_one<L: Tables>(&self, dialect: &str, id: &str) -> Result<Option<Arc<L>>, StoreError> {
+        if !is_storable(dialect) || !is_storable(id) {
+            return Ok(None);
+        }
+        within(self.timeout, async {
+            let mut read = self.read.acquire().await.map_err(failed)?;
+            let found = find::<L>(&mut read, &[(dialect, id)]).await?;
+            Ok(found.into_links().next().map(|(_, link)| link))
+        })
+        .await
+    }
+
+    async fn add<L: Tables>(&self, links: &[L]) -> Result<Added, AddError> {
+        within(self.bulk_timeout, async {
+            let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let stored = find(&mut transaction, &ids_of(links)).await?;
+            let plan = plan(links, &stored);
+            if !plan.taken.is_empty() {
+                return Err(AddError::Taken(plan.taken));
+            }
+            let last: i64 = sqlx::query_scalar(L::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
+            let fresh = plan.fresh.iter().map(|&position| &links[position]);
+            insert(&(last + 1..).zip(fresh).collect::<Vec<_>>(), &mut transaction).await?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(Added { added: plan.fresh.len(), unchanged: plan.unchanged })
+        })
+        .await
+    }
+
+    async fn check<L: Tables>(&self, links: &[L]) -> Result<Added, AddError> {
+        within(self.bulk_timeout, async {
+            let mut transaction = self.read.begin().await.map_err(failed)?;
+            let stored = find(&mut transaction, &ids_of(links)).await?;
+            plan(links, &stored).outcome()
+        })
+        .await
+    }
+
+    async fn remove<L: Tables>(&self, dialect: &str, id: &str) -> Result<Option<Arc<L>>, StoreError> {
+        if !is_storable(dialect) || !is_storable(id) {
+            return Ok(None);
+        }
+        let doubt = self.doubt();
+        let link = within(self.timeout, async {
+            let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let found = find::<L>(&mut transaction, &[(dialect, id)]).await?;
+            let Some((number, link)) = found.into_links().next() else { return Ok(None) };
+            sqlx::query(L::REMOVE).bind(number).execute(&mut *transaction).await.map_err(failed)?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(Some(link))
+        })
+        .await?;
+        doubt.settle(link.iter().flat_map(|link| link.changes()));
+        Ok(link)
+    }
+
+    async fn set_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<Vec<Change>, StoreError> {
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let found = find::<UserLink>(&mut transaction, &[(dialect, id.as_str())]).await?;
+        let Some((number, link)) = found.into_links().next() else { return Ok(Vec::new()) };
+        sqlx::query(SET_SCOPE)
+            .bind(number)
+            .bind(scope.map(|_| dialect))
+            .bind(scope.map(ScopeId::as_str))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(link.changes())
+    }
+
+    /// Gives ids to those who have none, and says what changed.
+    async fn hand_out(
+        &self,
+        wish: &Wish<'_>,
+        range: IdRange,
+        spell: Spell<'_>,
+    ) -> Result<(Vec<Arc<UserLink>>, Vec<Change>), StoreError> {
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut found = find::<UserLink>(&mut transaction, &wish.keys()).await?;
+        let missing = wish.missing(&found);
+        if missing.len() == 0 {
+            return Ok((wish.answer(&found)?, Vec::new())); // somebody else was faster
+        }
+        let chosen = choose(&mut transaction, wish.wanted, range, missing.len(), spell).await?;
+        let last: i64 = sqlx::query_scalar(UserLink::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
+        let mut numbers = last + 1..;
+        let given = wish.give(&mut found, missing, chosen, || numbers.next().unwrap_or(i64::MAX));
+        let made: Vec<_> = given.made.iter().map(|(number, link)| (*number, link.as_ref())).collect();
+        insert(&made, &mut transaction).await?;
+        let ids = new_id_rows(&given.extended, wish.wanted);
+        sqlx::query(UserLink::INSERT_IDS).bind(ids).execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
+        Ok((wish.answer(&found)?, changes))
+    }
+
+    /// To be taken before a change: unless it is settled, watchers are told that anything may have changed.
+    fn doubt(&self) -> Doubt<'_> {
+        Doubt { store: self, settled: false }
+    }
+}
+
+/// A change that may be given up, or fail, when the file has it already.
+struct Doubt<'a> {
+    store: &'a Sqlite,
+    settled: bool,
+}
+
+impl Doubt<'_> {
+    fn settle(mut self, changes: impl IntoIterator<Item = Change>) {
+        self.settled = true;
+        for change in changes {
+            self.store.watchers.tell(&change);
+        }
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        self.store.watchers.tell(&Change::Everything);
+        let (write, watchers) = (self.store.write.clone(), Arc::clone(&self.store.watchers));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // The connection comes back only when all that was sent over it is done.
+            runtime.spawn(async move {
+                drop(write.acquire().await);
+                watchers.tell(&Change::Everything);
+            });
+        }
+    }
+}
+
+/// The version of the data that was seen last; none for a connection that is new.
+#[derive(Default)]
+struct Seen(Mutex<Option<i64>>);
+
+impl Seen {
+    /// Sees a version, and tells the one before.
+    fn replace(&self, version: Option<i64>) -> Option<i64> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), version)
+    }
+}
+
+/// The connection that writes, with the tables in place.
+async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen>) -> Result<SqlitePool, StoreError> {
+    let connect = connect
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An id that was handed out must not be handed out again after a power cut.
+        .synchronous(SqliteSynchronous::Full);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(options.timeout)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .after_connect(move |_, _| {
+            seen.replace(None);
+            Box::pin(async { Ok(()) })
+        })
+        .connect_with(connect)
+        .await
+        .map_err(failed)?;
+    // Within a transaction of its own: two processes that open a new file make the tables once.
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    migrator(include_str!("../../migrations/sqlite/1_links.sql"))
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(not_migrated)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(pool)
+}
+
+/// Tells of changes that other processes make. What the writing connection itself changes leaves its version alone.
+async fn look(write: SqlitePool, seen: Arc<Seen>, watchers: Arc<Watchers>) {
+    let mut beat = tokio::time::interval(LOOK);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        let Some(mut connection) = write.try_acquire() else { continue };
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await;
+        if let Ok(version) = version
+            && seen.replace(Some(version)) != Some(version)
+        {
+            watchers.tell(&Change::Everything);
+        }
+    }
+}
+
+async fn find<L: Tables>(connection: &mut SqliteConnection, ids: &[(&str, &str)]) -> Result<Table<L>, StoreError> {
+    let mut found = Table::default();
+    for ids in ids.chunks(super::CHUNK) {
+        let rows: Vec<L::Row> =
+            sqlx::query_as(L::FIND).bind(as_json(ids)).fetch_all(&mut *connection).await.map_err(failed)?;
+        gather(rows)?.into_iter().for_each(|(number, link)| found.put(number, link));
+    }
+    Ok(found)
+}
+
+async fn insert<L: Tables>(links: &[(i64, &L)], connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for links in links.chunks(super::CHUNK) {
+        let (links, ids) = rows(links);
+        sqlx::query(L::INSERT).bind(links).execute(&mut *connection).await.map_err(failed)?;
+        sqlx::query(L::INSERT_IDS).bind(ids).execute(&mut *connection).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Chooses ids that no link has, and counts on.
+async fn choose(
+    connection: &mut SqliteConnection,
+    dialect: &str,
+    range: IdRange,
+    needed: usize,
+    spell: Spell<'_>,
+) -> Result<Vec<UserId>, StoreError> {
+    let first = signed(range.first());
+    let next: Option<i64> =
+        sqlx::query_scalar(COUNTER).bind(dialect).bind(first).fetch_optional(&mut *connection).await.map_err(failed)?;
+    let mut handout = Handout::new(dialect, range, next.map_or(range.first(), unsigned), needed, spell);
+    loop {
+        let candidates = handout.candidates()?;
+        if candidates.is_empty() {
+            break;
+        }
+        let ids: Vec<&str> = candidates.iter().map(|(_, id)| id.as_str()).collect();
+        let taken: Vec<String> = sqlx::query_scalar(TAKEN)
+            .bind(dialect)
+            .bind(json!(ids).to_string())
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed)?;
+        let taken: HashSet<UserId> = taken.into_iter().map(UserId::new).collect();
+        handout.choose(candidates, &taken);
+    }
+    let (ids, next) = handout.done();
+    sqlx::query(SET_COUNTER)
+        .bind(dialect)
+        .bind(first)
+        .bind(signed(next))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
+    Ok(ids)
+}
+
+#[async_trait]
+impl Links for Sqlite {
+    async fn user(&self, dialect: &str, id: &UserId) -> Result<Option<Arc<UserLink>>, StoreError> {
+        self.find_one(dialect, id.as_str()).await
+    }
+
+    async fn scope(&self, dialect: &str, id: &ScopeId) -> Result<Option<Arc<ScopeLink>>, StoreError> {
+        self.find_one(dialect, id.as_str()).await
+    }
+
+    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
+        if scope.is_some_and(|scope| !is_storable(scope.as_str())) {
+            return Err(StoreError::unfit("a scope's id that is too long or holds a NUL"));
+        }
+        let Some(link) = self.user(dialect, id).await? else { return Ok(()) };
+        if link.scope == scope.map(|scope| (dialect.into(), scope.clone())) {
+            return Ok(());
+        }
+        let doubt = self.doubt();
+        doubt.settle(within(self.timeout, self.set_scope(dialect, id, scope)).await?);
+        Ok(())
+    }
+
+    async fn foreign_users(
+        &self,
+        dialect: &str,
+        ids: &[UserId],
+        wanted: &str,
+        spell: Spell<'_>,
+    ) -> Result<Vec<Arc<UserLink>>, StoreError> {
+        let wish = Wish::new(dialect, ids, wanted)?;
+        let found = within(self.timeout, async {
+            let mut read = self.read.acquire().await.map_err(failed)?;
+            find::<UserLink>(&mut read, &wish.keys()).await
+        })
+        .await?;
+        if wish.missing(&found).len() == 0 {
+            return wish.answer(&found);
+        }
+        let range = *self.ranges.get(wanted).ok_or_else(|| StoreError::no_range(wanted))?;
+        let doubt = self.doubt();
+        let (links, changes) = within(self.timeout, self.hand_out(&wish, range, spell)).await?;
+        doubt.settle(changes);
+        Ok(links)
+    }
+
+    async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {
+        self.add(&links).await
+    }
+
+    async fn check_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {
+        self.check(&links).await
+    }
+
+    async fn add_scopes(&self, links: Vec<ScopeLink>) -> Result<Added, AddError> {
+        self.add(&links).await
+    }
+
+    async fn check_scopes(&self, links: Vec<ScopeLink>) -> Result<Added, AddError> {
+        self.check(&links).await
+    }
+
+    async fn remove_user(&self, dialect: &str, id: &UserId) -> Result<Option<Arc<UserLink>>, StoreError> {
+        self.remove(dialect, id.as_str()).await
+    }
+
+    async fn remove_scope(&self, dialect: &str, id: &ScopeId) -> Result<Option<Arc<ScopeLink>>, StoreError> {
+        self.remove(dialect, id.as_str()).await
+    }
+
+    async fn users(
+        &self,
+        filter: &UserFilter,
+        after: Option<Cursor>,
+        limit: NonZeroU32,
+    ) -> Result<Page<UserLink>, StoreError> {
+        if filter.admits_nothing() {
+            return Ok(Page::empty());
+        }
+        let rows = sqlx::query_as(USERS)
+            .bind(after.map_or(0, |after| after.0))
+            .bind(filter.has.as_deref())
+            .bind(filter.lacks.as_deref().filter(|dialect| is_storable(dialect)))
+            .bind(filter.login.as_deref())
+            .bind(filter.containing.as_deref())
+            .bind(i64::from(limit.get()) + 1)
+            .fetch_all(&self.read);
+        let rows: Vec<UserRow> = within(self.timeout, async { rows.await.map_err(failed) }).await?;
+        Ok(Page::cut(gather(rows)?.into_iter(), limit))
+    }
+
+    async fn scopes(&self, after: Option<Cursor>, limit: NonZeroU32) -> Result<Page<ScopeLink>, StoreError> {
+        let rows = sqlx::query_as(SCOPES)
+            .bind(after.map_or(0, |after| after.0))
+            .bind(i64::from(limit.get()) + 1)
+            .fetch_all(&self.read);
+        let rows: Vec<ScopeRow> = within(self.timeout, async { rows.await.map_err(failed) }).await?;
+        Ok(Page::cut(gather(rows)?.into_iter(), limit))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let counts = sqlx::query_as(COUNTS).fetch_one(&self.read);
+        let (users, scopes) = within(self.timeout, async { counts.await.map_err(failed) }).await?;
+        Ok(Counts { users: unsigned(users), scopes: unsigned(scopes) })
+    }
+
+    fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.watchers.add(watcher);
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("ranges", &self.ranges).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! A process that dies, and what it leaves; and how long it takes when it does not.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use interlingua_core::Timestamp;
+use interlingua_links::{Counts, Options, UserLink, open};
+
+use crate::{
+    place::{Place, link},
+    runtime,
+};
+
+/// The address at which a child of ours adds links.
+const CHILD: &str = "INTERLINGUA_LINKS_TEST_CHILD";
+const LINKS: usize = 100_000;
+
+/// Adds many links, if this process was started for that.
+pub(crate) fn child() -> Option<ExitCode> {
+    let location = std::env::var(CHILD).ok()?;
+    runtime().block_on(async {
+        let links = open(&location.parse().expect("an address"), &Options::default()).await.expect("it opens");
+        let batch = many();
+        let before = peak_memory();
+        say("adding");
+        let begun = Instant::now();
+        let added = links.add_users(batch).await.expect("nothing is in the way");
+        say(&format!(
+            "{} added, {} unchanged, {:.2} s, peak memory {} MB before and {} MB after",
+            added.added,
+            added.unchanged,
+            begun.elapsed().as_secs_f64(),
+            before / 1024,
+            peak_memory() / 1024,
+        ));
+        links.close().await;
+    });
+    Some(ExitCode::SUCCESS)
+}
+
+fn say(line: &str) {
+    println!("{line}");
+    std::io::stdout().flush().expect("the parent listens");
+}
+
+fn many() -> Vec<UserLink> {
+    let one = |number: usize| UserLink {
+        login: Some(format!("user{number}").as_str().into()),
+        created: Timestamp::parse("2024-03-15T10:22:00Z").ok(),
+        ..link(&[("ecgrid", &(1_000_000 + number).to_string()), ("textus", &format!("wqy{number:07}"))])
+    };
+    (0..LINKS).map(one).collect()
+}
+
+/// In kilobytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
+/// Starts a child and waits until it begins to add.
+fn start(location: &str) -> (Child, BufReader<impl Read + use<>>) {
+    let mut child = Command::new(std::env::current_exe().expect("we are somewhere"))
+        .env(CHILD, location)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("we can be started");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it speaks");
+    assert_eq!(line, "adding\n");
+    (child, output)
+}
+
+/// Lets a child come to its end, and tells what it said.
+fn finish(location: &str) -> String {
+    let (mut child, mut output) = start(location);
+    let mut said = String::new();
+    output.read_to_string(&mut said).expect("it speaks");
+    assert!(child.wait().expect("it ends").success());
+    said
+}
+
+pub(crate) async fn killed_it_leaves_nothing(place: Place) {
+    let location = place.address().await;
+    let links = place.open().await;
+    let nothing = Counts::default();
+    let mut killed = 0;
+    for delay in [20, 150, 400, 800] {
+        let (mut child, mut output) = start(&location);
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        let mut said = String::new();
+        output.read_to_string(&mut said).expect("it spoke");
+        if !said.is_empty() {
+            break; // it was done already
+        }
+        killed += 1;
+        assert_eq!(links.counts().await.unwrap(), nothing, "killed after {delay} ms");
+        assert_eq!(place.open().await.counts().await.unwrap(), nothing, "killed after {delay} ms");
+    }
+    assert!(killed > 0, "it was never killed in the middle");
+    let said = finish(&location);
+    assert!(said.starts_with("100000 added, 0 unchanged") || said.starts_with("0 added, 100000 unchanged"), "{said}");
+    assert_eq!(links.counts().await.unwrap(), Counts { users: LINKS as u64, scopes: 0 });
+    let said = finish(&location);
+    assert!(said.starts_with("0 added, 100000 unchanged"), "{said}");
+}
+
+/// Prints how long it takes to add links, and to find them.
+pub(crate) async fn figures(place: Place) {
+    let location = place.address().await;
+    let name = place.engine.name();
+    println!("{name}: first {}", finish(&location).trim());
+    println!("{name}: again {}", finish(&location).trim());
+    for cached in [false, true] {
+        let cache = if cached { Options::default().cache } else { None };
+        let links = place.open_with(&Options { cache, ..place.options.clone() }).await;
+        for round in ["cold", "warm"] {
+            let begun = Instant::now();
+            for number in (0..LINKS).step_by(20) {
+                let id = crate::place::user_id(&(1_000_000 + number).to_string());
+                assert!(links.user("ecgrid", &id).await.unwrap().is_some());
+            }
+            let each = begun.elapsed() / u32::try_from(LINKS / 20).expect("few");
+            println!("{name}: cached: {cached}, {round}: {each:?} a look");
+        }
+        let begun = Instant::now();
+        for number in 0..200 {
+            let id = crate::place::user_id(&format!("stranger {cached} {number}"));
+            links.foreign_user("textus", &id, "a", &crate::place::spell).await.unwrap();
+        }
+        println!("{name}: cached: {cached}: {:?} an id handed out", begun.elapsed() / 200);
+    }
+}
