@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr};
 
 use http::Method;
 use interlingua::{
-    Gateway, Running,
+    Gateway, Running, StartError,
     config::{Config, Environment},
 };
 use interlingua_core::Adapter;
@@ -87,12 +87,16 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> World {
+        self.try_start().await.unwrap()
+    }
+
+    pub(crate) async fn try_start(self) -> Result<World, StartError> {
         let ecgrid = serve(any_port(), sandbox::Ecgrid::new()).await.unwrap();
         let textus = serve(any_port(), self.textus).await.unwrap();
         let text = on_free_ports(&self.text, ecgrid.address(), textus.address());
-        let gateway = Gateway::start(load(&text, &self.gateway)).await.unwrap();
+        let gateway = Gateway::start(load(&text, &self.gateway)).await?;
         let addresses = gateway.addresses();
-        World { ecgrid, textus, addresses, gateway }
+        Ok(World { ecgrid, textus, addresses, gateway })
     }
 }
 

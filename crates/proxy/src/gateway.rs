@@ -14,7 +14,7 @@ use std::{
 
 use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
-use interlingua_links::{Links, Memory};
+use interlingua_links::{AddError, Links, Options, StoreError, open};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tower::service_fn;
@@ -80,7 +80,7 @@ impl Gateway {
     ///
     /// A port cannot be bound, or an adapter's schema cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let service = Service::new(&config)?;
+        let service = Service::new(&config).await?;
         let (stop, stopping) = watch::channel(false);
         let in_flight = Arc::new(Semaphore::new(config.limits.in_flight.get() as usize));
         let admin_socket = bind(config.admin).await?;
@@ -118,11 +118,13 @@ pub(crate) struct Service {
 impl Service {
     /// # Errors
     ///
-    /// An adapter's schema cannot be used.
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let links = Memory::new(config.users.clone(), config.scopes.clone())
-            .map_err(|taken| StartError::Links(taken.to_string()))?;
-        let links: Arc<dyn Links> = Arc::new(links);
+    /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
+    pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
+        let links = open(&config.store, &Options::default()).await.map_err(StartError::Store)?;
+        add(&*links, config).await.map_err(|error| match error {
+            AddError::Store(error) => StartError::Store(error),
+            taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
+        })?;
         let mut adapters = BTreeMap::new();
         for (name, adapter) in &config.adapters {
             check(adapter.dialect())?;
@@ -172,6 +174,13 @@ impl Service {
             shared: Arc::clone(&self.shared),
         }))
     }
+}
+
+/// Adds the links of the configuration to those that are kept; those that are there already stay as they are.
+async fn add(links: &dyn Links, config: &Config) -> Result<(), AddError> {
+    links.add_scopes(config.scopes.clone()).await?;
+    links.add_users(config.users.clone()).await?;
+    Ok(())
 }
 
 /// Checks what an adapter declares and nobody else can check, so that it is legal wherever it is used.
@@ -230,6 +239,7 @@ impl Running {
         })
         .await;
         let _ = self.stop_admin.send(true);
+        self.shared.links.close().await;
         finished
     }
 }
@@ -250,8 +260,10 @@ pub enum StartError {
     Declaration(&'static str, &'static str),
     /// There is no upstream of this name.
     Upstream(String),
-    /// The links contradict each other.
+    /// The configured links contradict those that are kept.
     Links(String),
+    /// The link store cannot be used.
+    Store(StoreError),
 }
 
 impl From<io::Error> for StartError {
@@ -269,7 +281,8 @@ impl fmt::Display for StartError {
             Self::Dialect(dialect) => write!(f, "there is no adapter for {dialect}"),
             Self::Declaration(dialect, what) => write!(f, "the adapter for {dialect}: {what} is not legal in HTTP"),
             Self::Upstream(name) => write!(f, "there is no upstream {name}"),
-            Self::Links(reason) => write!(f, "the links: {reason}"),
+            Self::Links(reason) => write!(f, "the configured links contradict those that are kept: {reason}"),
+            Self::Store(error) => write!(f, "{error}"),
         }
     }
 }
@@ -279,6 +292,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Bind(_, error) | Self::Socket(error) => Some(error),
             Self::Schema(_, error) => Some(error),
+            Self::Store(error) => Some(error),
             Self::Dialect(_) | Self::Declaration(..) | Self::Upstream(_) | Self::Links(_) => None,
         }
     }

@@ -145,7 +145,12 @@ fn not_linked(scope: &ScopeId) -> String {
     format!("{scope} is not linked; link it in [[links.accounts]]")
 }
 
-/// A store that does not answer is our trouble and will pass.
+/// A store that does not answer is our trouble and will pass; what else can be wrong with one will not.
 pub(crate) fn store_error(error: &StoreError) -> Error {
-    overloaded(error.to_string())
+    if error.is_retryable() {
+        return overloaded(error.to_string());
+    }
+    let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    tracing::error!(error.message = %error, reason, "the link store needs attention");
+    Error::new(ErrorKind::Internal, "the link store needs attention")
 }

@@ -71,14 +71,17 @@ impl Translation {
 
     pub(super) fn run(&self, config: &Config) -> Result<(), Failed> {
         let input = standard_input()?;
-        if self.reply {
-            // A reply comes from where a request would go.
-            let route = self.document.route(config, &self.document.to, &self.document.from)?;
-            block_on(self.translate_reply(&route, input))?.map_err(|error| refused(&error, &route))
-        } else {
-            let route = self.document.route(config, &self.document.from, &self.document.to)?;
-            block_on(self.translate_request(&route, input))?.map_err(|error| refused(&error, &route))
-        }
+        let Document { from, to, .. } = &self.document;
+        // A reply comes from where a request would go.
+        let (face, upstream) = if self.reply { (to, from) } else { (from, to) };
+        block_on(async {
+            let route = self.document.route(config, face, upstream).await?;
+            let translated = match self.reply {
+                true => self.translate_reply(&route, input).await,
+                false => self.translate_request(&route, input).await,
+            };
+            translated.map_err(|error| refused(&error, &route))
+        })?
     }
 
     async fn translate_request(&self, route: &Route, input: Vec<u8>) -> Result<()> {
@@ -130,8 +133,10 @@ impl Planning {
 
     pub(super) fn run(&self, config: &Config) -> Result<(), Failed> {
         let input = standard_input()?;
-        let route = self.document.route(config, &self.document.from, &self.document.to)?;
-        block_on(self.plan(&route, input))?.map_err(|error| refused(&error, &route))
+        block_on(async {
+            let route = self.document.route(config, &self.document.from, &self.document.to).await?;
+            self.plan(&route, input).await.map_err(|error| refused(&error, &route))
+        })?
     }
 
     async fn plan(&self, route: &Route, input: Vec<u8>) -> Result<()> {
@@ -160,7 +165,7 @@ impl Planning {
 
 impl Document {
     /// The route of the configuration between two dialects, or one made up for the occasion.
-    fn route(&self, config: &Config, face: &str, upstream: &str) -> Result<Arc<Route>, Failed> {
+    async fn route(&self, config: &Config, face: &str, upstream: &str) -> Result<Arc<Route>, Failed> {
         let dialect = |name: &str| {
             let known = || config.adapters.keys().copied().collect::<Vec<_>>().join(", ");
             let found = config.adapters.keys().copied().find(|known| *known == name);
@@ -175,7 +180,7 @@ impl Document {
             Some(config::Route { face, upstream: name, loss: interlingua_core::LossPolicy::default() })
         });
         let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
-        let service = Service::new(config).map_err(|error| Failed::new(UNAVAILABLE, error))?;
+        let service = Service::new(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
         service.route(&route).map_err(|error| Failed::new(UNAVAILABLE, error))
     }
 

@@ -52,12 +52,21 @@ impl<'a> Check<'a> {
         let upstreams = self.upstreams(file.upstreams);
         let clients = self.clients(file.clients);
         let limits = self.limits(&file.limits);
-        let (users, scopes) = self.links(file.links);
+        let (store, users, scopes) = self.links(file.links);
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits) {
-            (Some(admin), Some(limits)) if self.report.is_empty() => {
-                Ok(Config { admin: admin.0, limits, upstreams, clients, listeners, adapters, users, scopes, sandbox })
-            }
+        match (file.admin.address, limits, store) {
+            (Some(admin), Some(limits), Some(store)) if self.report.is_empty() => Ok(Config {
+                admin: admin.0,
+                limits,
+                upstreams,
+                clients,
+                listeners,
+                adapters,
+                store,
+                users,
+                scopes,
+                sandbox,
+            }),
             _ => Err(self.report.into_errors()),
         }
     }

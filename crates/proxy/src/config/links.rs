@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{Scope, Text, Timestamp, UserId};
-use interlingua_links::{Memory, ScopeLink, Taken, UserLink};
+use interlingua_links::{Location, Memory, ScopeLink, StoreError, Taken, UserLink};
 use serde_json::Value;
 
 use super::{
@@ -17,14 +17,20 @@ use super::{
 type Entry = BTreeMap<String, Value>;
 
 impl Check<'_> {
-    pub(super) fn links(&mut self, raw: file::Links) -> (Vec<UserLink>, Vec<ScopeLink>) {
-        if raw.store.is_some_and(|store| store != "memory") {
-            let advice = "no such store is built in yet; this version knows only \"memory\""; // it may hold a password
-            self.report.add(&Key::of(["links", "store"]), advice);
-        }
+    /// Where links are kept, and those that stand in the file.
+    pub(super) fn links(&mut self, raw: file::Links) -> (Option<Location>, Vec<UserLink>, Vec<ScopeLink>) {
+        let store = raw.store.unwrap_or_else(|| "memory".to_owned());
+        let store = match store.parse() {
+            Ok(location) => Some(location),
+            Err(error) => {
+                self.report.add(&Key::of(["links", "store"]), StoreError::to_string(&error));
+                None
+            }
+        };
         let users = self.entries("users", raw.users, Self::user);
         let scopes = self.entries("accounts", raw.accounts, Self::account);
         (
+            store,
             self.once_each("users", users, |users| Memory::new(users, Vec::new())),
             self.once_each("accounts", scopes, |scopes| Memory::new(Vec::new(), scopes)),
         )

@@ -32,7 +32,7 @@ use std::{
 
 use figment::{Figment, value::Value};
 use interlingua_core::{Adapter, LossPolicy};
-use interlingua_links::{ScopeLink, UserLink};
+use interlingua_links::{Location, ScopeLink, UserLink};
 use serde::Deserialize;
 
 pub use base_url::BaseUrl;
@@ -61,6 +61,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Every registered adapter, by the name of its dialect, with the operator's choices.
     pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
+    /// Where links are kept.
+    pub store: Location,
     /// The users whose ids belong together. No id stands in two of them.
     pub users: Vec<UserLink>,
     /// The scopes whose ids belong together. No id stands in two of them.
@@ -150,6 +152,7 @@ impl fmt::Debug for Config {
             .field("clients", &self.clients)
             .field("listeners", &self.listeners)
             .field("adapters", &self.adapters.keys())
+            .field("store", &self.store)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())
             .field("sandbox", &self.sandbox)

@@ -490,8 +490,8 @@ fn the_meaning_of_words() {
 #[test]
 fn links() {
     check_more(
-        "[links]\nstore = \"postgres://me:hush@db/links\"",
-        "12:1: links.store: no such store is built in yet; this version knows only \"memory\"",
+        "[links]\nstore = \"mysql://me:hush@db/links\"",
+        "12:1: links.store: the link store cannot be used: expected \"memory\", \"sqlite:PATH\" or \"postgres://…\"",
     );
     let user =
         |ecgrid: &str, more: &str| format!("[[links.users]]\necgrid = {ecgrid}\ntextus = \"{ecgrid}\"\n{more}\n");
