@@ -19,11 +19,14 @@ use crate::{
 
 pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
     let id = read::number(command.user())?;
-    match command {
-        Command::GetUser { .. } => Update { ecgrid, id, patch: &UserPatch::default(), notes: Vec::new() }.step(replies),
-        Command::UpdateUser { patch, .. } => Update { ecgrid, id, patch, notes: Vec::new() }.step(replies),
-        _ => Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
-    }
+    // To show a user is to change nothing.
+    let nothing = UserPatch::default();
+    let patch = match command {
+        Command::GetUser { .. } => &nothing,
+        Command::UpdateUser { patch, .. } => patch,
+        _ => return Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
+    };
+    Update { ecgrid, id, patch, notes: Vec::new() }.step(replies)
 }
 
 /// A call with what its reply must be.

@@ -21,13 +21,14 @@ pub(crate) fn plan(textus: &Textus, command: &Command, replies: &[Reply]) -> Res
     if !codes::is_id(user.as_str()) {
         return Err(Error::new(ErrorKind::Internal, format!("`{user}` is not a TextUs user id")));
     }
-    match command {
-        Command::GetUser { .. } => {
-            Update { textus, user, patch: &UserPatch::default(), notes: Vec::new() }.step(replies)
-        }
-        Command::UpdateUser { patch, .. } => Update { textus, user, patch, notes: Vec::new() }.step(replies),
-        _ => Err(Error::new(ErrorKind::Unsupported, "TextUs has no counterpart for this operation")),
-    }
+    // To show a user is to change nothing.
+    let nothing = UserPatch::default();
+    let patch = match command {
+        Command::GetUser { .. } => &nothing,
+        Command::UpdateUser { patch, .. } => patch,
+        _ => return Err(Error::new(ErrorKind::Unsupported, "TextUs has no counterpart for this operation")),
+    };
+    Update { textus, user, patch, notes: Vec::new() }.step(replies)
 }
 
 struct Update<'a> {
