@@ -15,8 +15,8 @@ use interlingua_core::{ScopeId, Text, UserId};
 use quick_cache::{Equivalent, sync::Cache};
 
 use crate::{
-    AddError, Added, Change, Counts, Cursor, Links, Page, ScopeLink, Spell, StoreError, UserFilter, UserLink, Watcher,
-    handout::Wish, link::Link,
+    AddError, Added, Change, Counts, Cursor, Links, Page, Remembered, ScopeLink, Spell, StoreError, UserFilter,
+    UserLink, Watcher, handout::Wish, link::Link,
 };
 
 /// A bounded cache in front of a store.
@@ -199,8 +199,8 @@ impl<S: Links + ?Sized> Links for Cached<S> {
         self.kept.hit(self.kept.scopes.get(&KeyRef(dialect, id.as_str())))
     }
 
-    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
-        self.store.remember_scope(dialect, id, scope).await
+    async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
+        self.store.remember(dialect, id, remembered).await
     }
 
     async fn foreign_users(

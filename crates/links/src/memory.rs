@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use interlingua_core::{ScopeId, Text, UserId};
 
 use crate::{
-    AddError, Added, Change, Counts, Cursor, Links, Page, Ranges, Reason, ScopeLink, Spell, StoreError, Taken,
-    UserFilter, UserLink, Watcher,
+    AddError, Added, Change, Counts, Cursor, Links, Page, Ranges, Reason, Remembered, ScopeLink, Spell, StoreError,
+    Taken, UserFilter, UserLink, Watcher,
     changes::Watchers,
     handout::{Handout, Wish},
-    link::{Link, is_storable},
+    link::Link,
     plan::plan,
     table::Table,
 };
@@ -159,16 +159,12 @@ impl Links for Memory {
         self.read().scopes.find(dialect, id.as_str()).map(|(_, link)| Arc::clone(link))
     }
 
-    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
-        if scope.is_some_and(|scope| !is_storable(scope.as_str())) {
-            return Err(StoreError::unfit("a scope's id that is too long or holds a NUL"));
-        }
+    async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
+        remembered.check()?;
         let link = {
             let users = &mut self.write().users;
             let Some((number, link)) = users.find(dialect, id.as_str()) else { return Ok(()) };
-            let mut link = UserLink::clone(link);
-            link.scope = scope.map(|scope| (dialect.into(), scope.clone()));
-            let link = Arc::new(link);
+            let link = Arc::new(remembered.with(link, dialect));
             users.put(number, Arc::clone(&link));
             link
         };

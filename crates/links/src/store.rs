@@ -11,7 +11,7 @@ use interlingua_core::{ScopeId, Text, UserId};
 
 #[cfg(doc)]
 use crate::StoreErrorKind;
-use crate::{AddError, CacheStats, ScopeLink, Spell, StoreError, UserLink, Watcher, link::is_storable};
+use crate::{AddError, CacheStats, Remembered, ScopeLink, Spell, StoreError, UserLink, Watcher, link::is_storable};
 
 /// Where links are kept.
 ///
@@ -49,14 +49,14 @@ pub trait Links: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Remembers with a user's link that `scope` was set last, or that none is to be preferred any more.
+    /// Remembers something with the link of the user whom `dialect` calls `id`.
     ///
     /// A user without a link is nobody to remember anything of; that is no error.
     ///
     /// # Errors
     ///
-    /// The store does not answer, or cannot keep such an id.
-    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError>;
+    /// The store does not answer, or cannot keep such a text.
+    async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError>;
 
     /// The link of the user whom `dialect` calls `id`, with an id in `wanted`: the one it has, or else a fresh one.
     ///

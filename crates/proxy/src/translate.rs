@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Place,
-    Problem, Reply, Request, Response, Result, Role, Target, User, UserId,
+    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Patch,
+    Place, Problem, Reply, Request, Response, Result, Role, Target, User, UserId,
 };
+use interlingua_links::Remembered;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
@@ -218,10 +219,11 @@ impl Translation {
         if let (true, Some(grants)) = (removed, &mut user.grants) {
             grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
         }
-        let remembered = (!removed).then_some(&scope.id);
+        let set_last = if removed { Patch::Clear } else { Patch::Set(scope.id.clone()) };
+        let remembered = Remembered { scope: set_last, ..Remembered::default() };
         let links = &self.route.shared.links;
         let face = self.route.face.dialect().name;
-        links.remember_scope(face, &user.id, remembered).await.map_err(|error| store_error(&error))?;
+        links.remember(face, &user.id, &remembered).await.map_err(|error| store_error(&error))?;
         user.primary_scope = Some(scope);
         Ok(())
     }

@@ -22,8 +22,8 @@ use super::{
     rows, signed, unsigned, within,
 };
 use crate::{
-    AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, ScopeLink, Spell, StoreError,
-    UserFilter, UserLink, Watcher,
+    AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, Remembered, ScopeLink, Spell,
+    StoreError, UserFilter, UserLink, Watcher,
     changes::Watchers,
     handout::{Handout, Wish},
     link::{Link, is_storable},
@@ -125,7 +125,9 @@ const SCOPES: &str = "
     FROM (SELECT * FROM scopes WHERE link > $1 ORDER BY link LIMIT $2) AS s
     JOIN scope_ids AS o ON o.link = s.link";
 const COUNTS: &str = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM scopes)";
-const SET_SCOPE: &str = "UPDATE users SET scope_dialect = $2, scope_id = $3 WHERE link = $1";
+const REMEMBER: &str = "
+    UPDATE users SET login = q ->> 1, created = q ->> 2, scope_dialect = q ->> 3, scope_id = q ->> 4
+    FROM (SELECT $1::text::json AS q) AS row WHERE link = (q ->> 0)::bigint";
 const TAKEN: &str = "
     SELECT i.id FROM json_array_elements_text($2::text::json) AS q
     JOIN user_ids AS i ON i.dialect = $1 AND i.id = q";
@@ -230,17 +232,12 @@ impl Postgres {
         within(self.timeout, retry(|| self.try_remove(dialect, id))).await
     }
 
-    async fn try_set_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
+    async fn try_remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let found = lock::<UserLink>(&mut transaction, &[(dialect, id.as_str())]).await?;
         let Some((number, link)) = found.into_links().next() else { return Ok(()) };
-        sqlx::query(SET_SCOPE)
-            .bind(number)
-            .bind(scope.map(|_| dialect))
-            .bind(scope.map(ScopeId::as_str))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let row = remembered.with(&link, dialect).link_row(number).to_string();
+        sqlx::query(REMEMBER).bind(row).execute(&mut *transaction).await.map_err(failed)?;
         self.commit(transaction, &link.changes()).await
     }
 
@@ -419,15 +416,13 @@ impl Links for Postgres {
         self.find_one(dialect, id.as_str()).await
     }
 
-    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
-        if scope.is_some_and(|scope| !is_storable(scope.as_str())) {
-            return Err(StoreError::unfit("a scope's id that is too long or holds a NUL"));
-        }
+    async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
+        remembered.check()?;
         let Some(link) = self.user(dialect, id).await? else { return Ok(()) };
-        if link.scope == scope.map(|scope| (dialect.into(), scope.clone())) {
+        if remembered.with(&link, dialect) == *link {
             return Ok(());
         }
-        within(self.timeout, retry(|| self.try_set_scope(dialect, id, scope))).await
+        within(self.timeout, retry(|| self.try_remember(dialect, id, remembered))).await
     }
 
     async fn foreign_users(

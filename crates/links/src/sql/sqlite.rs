@@ -22,8 +22,8 @@ use super::{
     unsigned, within,
 };
 use crate::{
-    AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, ScopeLink, Spell, StoreError,
-    UserFilter, UserLink, Watcher,
+    AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, Remembered, ScopeLink, Spell,
+    StoreError, UserFilter, UserLink, Watcher,
     changes::Watchers,
     handout::{Handout, Wish},
     link::{Link, is_storable},
@@ -110,7 +110,9 @@ const SCOPES: &str = "
     FROM (SELECT * FROM scopes WHERE link > ?1 ORDER BY link LIMIT ?2) AS s
     CROSS JOIN scope_ids AS o ON o.link = s.link";
 const COUNTS: &str = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM scopes)";
-const SET_SCOPE: &str = "UPDATE users SET scope_dialect = ?2, scope_id = ?3 WHERE link = ?1";
+const REMEMBER: &str = "
+    UPDATE users SET login = ?1 ->> 1, created = ?1 ->> 2, scope_dialect = ?1 ->> 3, scope_id = ?1 ->> 4
+    WHERE link = ?1 ->> 0";
 const TAKEN: &str = "
     SELECT i.id FROM json_each(?2) AS q CROSS JOIN user_ids AS i WHERE i.dialect = ?1 AND i.id = q.value";
 const COUNTER: &str = "SELECT next FROM counters WHERE dialect = ?1 AND first = ?2";
@@ -209,17 +211,13 @@ impl Sqlite {
         Ok(link)
     }
 
-    async fn set_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<Vec<Change>, StoreError> {
+    /// Remembers something, and says what changed.
+    async fn write_down(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<Vec<Change>, StoreError> {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let found = find::<UserLink>(&mut transaction, &[(dialect, id.as_str())]).await?;
         let Some((number, link)) = found.into_links().next() else { return Ok(Vec::new()) };
-        sqlx::query(SET_SCOPE)
-            .bind(number)
-            .bind(scope.map(|_| dialect))
-            .bind(scope.map(ScopeId::as_str))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let row = remembered.with(&link, dialect).link_row(number).to_string();
+        sqlx::query(REMEMBER).bind(row).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(link.changes())
     }
@@ -412,16 +410,14 @@ impl Links for Sqlite {
         self.find_one(dialect, id.as_str()).await
     }
 
-    async fn remember_scope(&self, dialect: &str, id: &UserId, scope: Option<&ScopeId>) -> Result<(), StoreError> {
-        if scope.is_some_and(|scope| !is_storable(scope.as_str())) {
-            return Err(StoreError::unfit("a scope's id that is too long or holds a NUL"));
-        }
+    async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
+        remembered.check()?;
         let Some(link) = self.user(dialect, id).await? else { return Ok(()) };
-        if link.scope == scope.map(|scope| (dialect.into(), scope.clone())) {
+        if remembered.with(&link, dialect) == *link {
             return Ok(());
         }
         let doubt = self.doubt();
-        doubt.settle(within(self.timeout, self.set_scope(dialect, id, scope)).await?);
+        doubt.settle(within(self.timeout, self.write_down(dialect, id, remembered)).await?);
         Ok(())
     }
 

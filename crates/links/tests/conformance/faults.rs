@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Promise,
-    place::{Engine, Place, link, scope_id, spell, user_id},
+    place::{Engine, Place, last_scope, link, scope_id, spell, user_id},
     server::Server,
 };
 
@@ -71,7 +71,7 @@ async fn nothing_answers(links: &dyn Links) {
     let begun = Instant::now();
     says_so(links.foreign_user("a", &user_id("2"), "b", &spell).await, begun);
     let begun = Instant::now();
-    says_so(links.remember_scope("a", &one, Some(&scope_id("other"))).await, begun);
+    says_so(links.remember("a", &one, &last_scope("other")).await, begun);
     let begun = Instant::now();
     says_so(links.remove_user("a", &one).await, begun);
     let begun = Instant::now();

@@ -1,9 +1,9 @@
 //! Any operations, one after the other, do what a list and a counter would do.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc};
 
-use interlingua_core::{ScopeId, UserId};
-use interlingua_links::{AddError, Added, Counts, Links, UserFilter, UserLink};
+use interlingua_core::{Patch, ScopeId, Text, UserId};
+use interlingua_links::{AddError, Added, Counts, Links, Remembered, UserFilter, UserLink};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -28,7 +28,7 @@ enum Operation {
     Check(Vec<Link>),
     Remove(Key),
     Foreign { dialect: usize, ids: Vec<usize>, wanted: usize },
-    Remember(Key, Option<usize>),
+    Remember(Key, Remembered),
     Look(Key),
     Walk(u32, Option<usize>),
 }
@@ -57,11 +57,23 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => key().prop_map(Operation::Remove),
         4 => (0..3_usize, ids, 0..3_usize)
             .prop_map(|(dialect, ids, wanted)| Operation::Foreign { dialect, ids, wanted }),
-        2 => (key(), prop::option::of(0..3_usize)).prop_map(|(key, scope)| Operation::Remember(key, scope)),
+        2 => (key(), remembered()).prop_map(|(key, remembered)| Operation::Remember(key, remembered)),
         3 => key().prop_map(Operation::Look),
         1 => (1..4_u32, prop::option::of(0..3_usize)).prop_map(|(limit, has)| Operation::Walk(limit, has)),
     ];
     prop::collection::vec(operation, 1..40)
+}
+
+fn remembered() -> impl Strategy<Value = Remembered> {
+    let login = prop::sample::select(vec!["jo", "al"]).prop_map(Text::from);
+    let scope = prop::sample::select(&IDS[..3]).prop_map(ScopeId::new);
+    (patch(login), patch(scope)).prop_map(|(login, scope)| Remembered { login, scope, ..Remembered::default() })
+}
+
+fn patch<T: Clone + fmt::Debug + 'static>(
+    value: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Patch<T>> {
+    prop_oneof![Just(Patch::Keep), value.prop_map(Patch::Set), Just(Patch::Clear)]
 }
 
 /// Links in the order in which they were made, and the numbers to hand out next.
@@ -199,12 +211,21 @@ async fn apply(operation: Operation, model: &mut Model, links: &dyn Links) -> Re
                 prop_assert_eq!(answer, model.foreign(dialect, &ids, wanted));
             }
         }
-        Operation::Remember((dialect, id), scope) => {
-            let scope = scope.map(|scope| ScopeId::new(IDS[scope]));
+        Operation::Remember((dialect, id), remembered) => {
             let (dialect, id) = (DIALECTS[dialect], user_id(IDS[id]));
-            links.remember_scope(dialect, &id, scope.as_ref()).await.unwrap();
+            links.remember(dialect, &id, &remembered).await.unwrap();
             if let Some(index) = model.find(dialect, &id) {
-                model.links[index].scope = scope.map(|scope| (dialect.into(), scope));
+                let link = &mut model.links[index];
+                match remembered.login {
+                    Patch::Keep => {}
+                    Patch::Set(login) => link.login = Some(login),
+                    Patch::Clear => link.login = None,
+                }
+                match remembered.scope {
+                    Patch::Keep => {}
+                    Patch::Set(scope) => link.scope = Some((dialect.into(), scope)),
+                    Patch::Clear => link.scope = None,
+                }
             }
         }
         Operation::Look((dialect, id)) => {

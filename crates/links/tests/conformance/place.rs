@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use interlingua_core::{ScopeId, Text, UserId};
-use interlingua_links::{Cached, IdRange, Links, Location, Memory, Options, UserLink, open};
+use interlingua_core::{Patch, ScopeId, Text, UserId};
+use interlingua_links::{Cached, IdRange, Links, Location, Memory, Options, Remembered, UserLink, open};
 use tokio::sync::OnceCell;
 
 use crate::server;
@@ -99,6 +99,11 @@ pub(crate) fn scope_id(id: &str) -> ScopeId {
 pub(crate) fn link(ids: &[(&str, &str)]) -> UserLink {
     let ids = ids.iter().map(|&(dialect, id)| (dialect.into(), user_id(id))).collect();
     UserLink { ids, ..UserLink::default() }
+}
+
+/// That this scope was set last.
+pub(crate) fn last_scope(id: &str) -> Remembered {
+    Remembered { scope: Patch::Set(scope_id(id)), ..Remembered::default() }
 }
 
 /// How every dialect here spells a number.

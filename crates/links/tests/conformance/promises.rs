@@ -7,15 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use interlingua_core::{Level, Scope, Timestamp, UserId};
+use interlingua_core::{Level, Patch, Scope, Timestamp, UserId};
 use interlingua_links::{
-    AddError, Added, Change, Counts, IdRange, Links, Options, Reason, ScopeLink, StoreErrorKind, UserFilter, UserLink,
-    Watcher,
+    AddError, Added, Change, Counts, IdRange, Links, Options, Reason, Remembered, ScopeLink, StoreErrorKind,
+    UserFilter, UserLink, Watcher,
 };
 
 use crate::{
     Promise,
-    place::{Engine, Place, link, scope_id, spell, user_id},
+    place::{Engine, Place, last_scope, link, scope_id, spell, user_id},
 };
 
 /// What all stores promise.
@@ -23,7 +23,8 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
     promises![
         a_link_is_found_by_each_of_its_ids_as_it_was_added,
         ids_differ_by_every_byte,
-        a_remembered_scope_is_seen_by_every_id,
+        what_is_remembered_is_seen_by_every_id,
+        what_is_not_told_is_remembered_as_it_was,
         nothing_is_remembered_of_strangers,
         a_foreign_user_gets_an_id_and_keeps_it,
         a_link_is_completed_and_keeps_what_it_knows,
@@ -129,23 +130,51 @@ async fn ids_differ_by_every_byte(place: Place) {
     assert_eq!(user(&*links, "A", "1").await, None);
 }
 
-async fn a_remembered_scope_is_seen_by_every_id(place: Place) {
+async fn what_is_remembered_is_seen_by_every_id(place: Place) {
     let links = place.open().await;
-    let id = user_id("1");
     links.add_users(vec![rich(1), link(&[("a", "2")])]).await.unwrap();
-    for scope in [Some(scope_id("s")), Some(scope_id("t")), Some(scope_id("t")), None, None] {
-        links.remember_scope("a", &id, scope.as_ref()).await.unwrap();
-        let expected = UserLink { scope: scope.map(|scope| ("a".into(), scope)), ..rich(1) };
+    let (known, other) = (rich(2), link(&[("a", "2")]));
+    let full = Remembered {
+        login: Patch::Set(known.login.clone().unwrap()),
+        created: Patch::Set(known.created.clone().unwrap()),
+        scope: Patch::Set(scope_id("s\"ß")),
+    };
+    let empty = Remembered { login: Patch::Clear, created: Patch::Clear, scope: Patch::Clear };
+    let (ids, scope) = (rich(1).ids, Some(("a".into(), scope_id("s\"ß"))));
+    let filled = UserLink { ids: ids.clone(), scope, ..known };
+    let bare = UserLink { ids, ..UserLink::default() };
+    for (remembered, expected) in
+        [(&full, &filled), (&full, &filled), (&empty, &bare), (&empty, &bare), (&full, &filled)]
+    {
+        links.remember("a", &user_id("1"), remembered).await.unwrap();
         for (dialect, id) in &expected.ids {
-            assert_eq!(*links.user(dialect, id).await.unwrap().unwrap(), expected);
+            assert_eq!(*links.user(dialect, id).await.unwrap().unwrap(), *expected);
         }
-        assert_eq!(user(&*links, "a", "2").await.unwrap().scope, None);
+        assert_eq!(*user(&*links, "a", "2").await.unwrap(), other);
     }
+}
+
+async fn what_is_not_told_is_remembered_as_it_was(place: Place) {
+    let links = place.open().await;
+    links.add_users(vec![rich(1)]).await.unwrap();
+    let nothing = Remembered::default;
+    let mut expected = rich(1);
+    links.remember("a", &user_id("1"), &nothing()).await.unwrap();
+    assert_eq!(*user(&*links, "a", "1").await.unwrap(), expected);
+    expected.login = Some("al".into());
+    links.remember("a", &user_id("1"), &Remembered { login: Patch::Set("al".into()), ..nothing() }).await.unwrap();
+    assert_eq!(*user(&*links, "a", "1").await.unwrap(), expected);
+    expected.created = None;
+    links.remember("a", &user_id("1"), &Remembered { created: Patch::Clear, ..nothing() }).await.unwrap();
+    assert_eq!(*user(&*links, "a", "1").await.unwrap(), expected);
+    expected.scope = Some(("a".into(), scope_id("s")));
+    links.remember("a", &user_id("1"), &last_scope("s")).await.unwrap();
+    assert_eq!(*user(&*links, "a", "1").await.unwrap(), expected);
 }
 
 async fn nothing_is_remembered_of_strangers(place: Place) {
     let links = place.open().await;
-    links.remember_scope("a", &user_id("1"), Some(&scope_id("s"))).await.unwrap();
+    links.remember("a", &user_id("1"), &last_scope("s")).await.unwrap();
     assert_eq!(user(&*links, "a", "1").await, None);
     assert_eq!(links.counts().await.unwrap(), Counts::default());
 }
@@ -265,9 +294,11 @@ async fn what_cannot_be_kept_has_no_link(place: Place) {
         assert_eq!(links.remove_user("a", &user_id(bad)).await.unwrap(), None);
         let adding = links.add_users(vec![link(&[("a", "1")]), link(&[("a", bad)])]).await;
         assert_eq!(taken(adding), [(1, format!("a {bad}"), Reason::Unfit)]);
-        links.remember_scope("a", &user_id(bad), None).await.unwrap();
-        let error = links.remember_scope("a", &user_id("1"), Some(&scope_id(bad))).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Unfit);
+        links.remember("a", &user_id(bad), &Remembered::default()).await.unwrap();
+        for unfit in [last_scope(bad), Remembered { login: Patch::Set(bad.into()), ..Remembered::default() }] {
+            let error = links.remember("a", &user_id("1"), &unfit).await.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Unfit);
+        }
         for (id, spelled) in [("1", bad), (bad, "1")] {
             let spell = |_| user_id(spelled);
             let error = links.foreign_user("b", &user_id(id), "a", &spell).await.unwrap_err();
@@ -314,7 +345,7 @@ async fn links_can_be_added_again(place: Place) {
     let batch: Vec<UserLink> =
         (0..6000).map(|number| link(&[("a", &number.to_string()), ("b", &format!("x{number}"))])).collect();
     assert_eq!(links.add_users(batch[..4000].to_vec()).await.unwrap(), added(4000, 0));
-    links.remember_scope("a", &user_id("7"), Some(&scope_id("s"))).await.unwrap();
+    links.remember("a", &user_id("7"), &last_scope("s")).await.unwrap();
     assert_eq!(links.add_users(batch.clone()).await.unwrap(), added(2000, 4000));
     assert_eq!(links.add_users(batch).await.unwrap(), added(0, 6000));
     assert_eq!(links.add_users(Vec::new()).await.unwrap(), added(0, 0));
@@ -501,7 +532,7 @@ async fn watchers_hear_of_changes(place: Place) {
         let watcher = Arc::downgrade(&ear);
         links.watch(watcher);
         match step {
-            0 => links.remember_scope("b", &user_id("x"), Some(&scope_id("s"))).await.unwrap(),
+            0 => links.remember("b", &user_id("x"), &last_scope("s")).await.unwrap(),
             1 => drop(links.foreign_user("b", &user_id("x"), "a", &spell).await.unwrap()),
             _ => drop(links.remove_user("b", &user_id("x")).await.unwrap()),
         }
@@ -591,7 +622,7 @@ async fn links_are_there_when_opened_again(place: Place) {
     let links = place.open().await;
     links.add_users(vec![rich(1)]).await.unwrap();
     links.foreign_user("c", &user_id("z"), "a", &spell).await.unwrap();
-    links.remember_scope("a", &user_id("1"), Some(&scope_id("s"))).await.unwrap();
+    links.remember("a", &user_id("1"), &last_scope("s")).await.unwrap();
     links.close().await;
     let links = place.open().await;
     let expected = UserLink { scope: Some(("a".into(), scope_id("s"))), ..rich(1) };
@@ -639,10 +670,10 @@ async fn another_process_sees_changes_within_a_second(place: Place) {
     here.foreign_user("b", &user_id("x"), "a", &spell).await.unwrap();
     within_a_second(async || user(&*there, "c", "z").await.unwrap().ids.contains_key("a")).await;
     warm().await;
-    here.remember_scope("a", &spell(100), Some(&scope_id("s"))).await.unwrap();
+    here.remember("a", &spell(100), &last_scope("s")).await.unwrap();
     within_a_second(async || user(&*there, "b", "x").await.unwrap().scope.is_some()).await;
     warm().await;
-    there.remember_scope("b", &user_id("x"), Some(&scope_id("t"))).await.unwrap();
+    there.remember("b", &user_id("x"), &last_scope("t")).await.unwrap();
     within_a_second(async || user(&*here, "c", "z").await.unwrap().scope == Some(("b".into(), scope_id("t")))).await;
     warm().await;
     here.remove_user("b", &user_id("x")).await.unwrap();
@@ -665,10 +696,9 @@ async fn cancelled_changes_do_not_stay_in_caches(place: Place) {
     links.add_users(vec![link(&[("a", "1"), ("b", "x")])]).await.unwrap();
     for round in 0..60_u64 {
         assert!(user(&*links, "b", "x").await.is_some());
-        let scope = scope_id(&round.to_string());
         let changing = {
-            let (links, scope) = (Arc::clone(&links), scope.clone());
-            tokio::spawn(async move { links.remember_scope("a", &user_id("1"), Some(&scope)).await })
+            let links = Arc::clone(&links);
+            tokio::spawn(async move { links.remember("a", &user_id("1"), &last_scope(&round.to_string())).await })
         };
         tokio::time::sleep(Duration::from_micros(round * 40)).await;
         changing.abort();
