@@ -147,9 +147,9 @@ pub(crate) fn refuse(face: &Side, request: &Request) -> Response {
 }
 
 fn relink(command: Command, from: &Side, to: &Side) -> Command {
-    assert_eq!(*command.user(), from.user);
+    assert_eq!(command.user(), Some(&from.user));
     let link = |scope| Ok::<_, std::convert::Infallible>(counterpart(&scope, from, to));
-    let Ok(command) = command.relink(to.user.clone(), link);
+    let Ok(command) = command.relink(|_| Ok(to.user.clone()), link);
     command
 }
 

@@ -1,6 +1,6 @@
 //! The contract between a dialect and everybody else.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use http::Method;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::{
     message::{Call, Reply, Request, Response},
     note::{Document, Note},
     routes::Template,
-    user::{Role, Scope, Text, UserId},
+    user::{Role, Scope, ScopeId, Text, UserId},
 };
 
 /// How one vendor's API speaks, as a server would and as a client would.
@@ -45,6 +45,16 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     ///
     /// What was expected instead.
     fn scope(&self, id: &Value) -> Result<Scope, Cow<'static, str>>;
+
+    /// The id that this number makes: a fresh user's, whose own vendor does not speak this dialect.
+    ///
+    /// No two numbers make the same id.
+    fn fresh_user_id(&self, number: u64) -> UserId;
+
+    /// Whether the one scope of this dialect is the other, or contains it.
+    fn covers(&self, scope: &ScopeId, other: &ScopeId) -> bool {
+        scope == other
+    }
 
     /// Where a field stands in the dialect's documents, as a JSON Pointer.
     fn pointer(&self, field: &Field, document: Document) -> String;
@@ -141,6 +151,11 @@ pub struct Dialect {
     pub error_schema: &'static str,
     /// What it carries of a user; every other field is lost on the way through it.
     pub fields: &'static [FieldSupport],
+    /// The numbers that [`Adapter::fresh_user_id`] makes ids of, where nobody chooses others. No id is made of a number
+    /// beyond the last.
+    pub fresh_ids: RangeInclusive<u64>,
+    /// What its documents refer to and every server has at the same place.
+    pub files: &'static [File],
 }
 
 impl Dialect {
@@ -192,6 +207,42 @@ pub struct Operation {
     pub request_schema: Option<&'static str>,
     /// The JSON Schema of its answer; `None` when it has no body.
     pub response_schema: Option<&'static str>,
+    /// What becomes of it where the upstream speaks another dialect.
+    pub translated: Translated,
+}
+
+/// What becomes of an operation in a translation. What is narrowed, and why something is refused, is told in a sentence
+/// for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Translated {
+    /// It means a command, with all that it can hold.
+    Carried,
+    /// It means a command, but not all that it can hold.
+    Narrowed(&'static str),
+    /// It means nothing elsewhere: to read it is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+    Refused(&'static str),
+}
+
+impl Translated {
+    /// The word for it, and the sentence.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Carried => ("carried", ""),
+            Self::Narrowed(remark) => ("narrowed", remark),
+            Self::Refused(remark) => ("refused", remark),
+        }
+    }
+}
+
+/// A document that never changes and that a server of the dialect gives to everybody, such as a JSON-LD context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its path.
+    pub path: &'static str,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its text.
+    pub text: &'static str,
 }
 
 /// Where a request carries a credential.

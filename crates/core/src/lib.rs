@@ -10,6 +10,7 @@ mod message;
 mod note;
 mod patch;
 mod policy;
+mod query;
 mod roles;
 mod routes;
 mod schema;
@@ -17,14 +18,16 @@ mod user;
 mod validate;
 
 pub use adapter::{
-    Adapter, CredentialStyle, Dialect, FieldSupport, Mapping, NoOperation, Operation, Reading, Step, Writing,
+    Adapter, CredentialStyle, Dialect, FieldSupport, File, Mapping, NoOperation, Operation, Reading, Step, Translated,
+    Writing,
 };
-pub use command::{Access, Command, Field, Outcome};
+pub use command::{Access, Command, Field, Message, NewUser, Outcome, Password, Removal};
 pub use error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal, Result};
 pub use message::{Call, Reply, Request, Response};
 pub use note::{Document, Note, NoteKind, Place, pointer_token};
 pub use patch::{GrantChange, NamePatch, Patch, Target, UserPatch};
 pub use policy::{LossPolicy, OnLoss};
+pub use query::{Cursor, PageRequest, UserPage, UserQuery};
 pub use roles::RoleTable;
 pub use routes::Template;
 pub use schema::{Findings, Schema, SchemaError};

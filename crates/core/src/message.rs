@@ -17,6 +17,8 @@ pub struct Request {
     pub method: Method,
     /// The path as it came, percent-encoding included, without the query.
     pub path: Text,
+    /// The query as it came, percent-encoding included; empty when there is none.
+    pub query: Text,
     /// The body, decompressed; empty when there is none.
     pub body: Bytes,
 }
@@ -24,17 +26,24 @@ pub struct Request {
 impl Request {
     /// A request with a body.
     pub fn new(method: Method, path: impl Into<Text>, body: impl Into<Bytes>) -> Self {
-        Self { method, path: path.into(), body: body.into() }
+        Self { method, path: path.into(), query: Text::default(), body: body.into() }
     }
 
     /// A GET request.
     pub fn get(path: impl Into<Text>) -> Self {
         Self::new(Method::GET, path, Bytes::new())
     }
+
+    /// The same request with this query.
+    #[must_use]
+    pub fn with_query(self, query: impl Into<Text>) -> Self {
+        Self { query: query.into(), ..self }
+    }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The query may hold what somebody searched for.
         debug_message(f.debug_struct("Request").field("method", &self.method).field("path", &self.path), &self.body)
     }
 }
@@ -95,7 +104,7 @@ impl fmt::Debug for Call {
         debug_message(
             f.debug_struct("Call")
                 .field("method", &self.method)
-                .field("target", &self.target)
+                .field("path", &self.target.split('?').next())
                 .field("access", &self.access)
                 .field("fields", &self.fields),
             &self.body,

@@ -118,6 +118,13 @@ pub enum GrantChange {
     Upsert(Role, Target),
     /// The role in one scope is taken away; the others stay.
     Remove(Target),
+    /// The role in one scope becomes one in another; the others stay.
+    Move {
+        /// Where it holds now.
+        from: Target,
+        /// Where it is to hold.
+        to: Scope,
+    },
 }
 
 /// The scope that a grant change is about.
@@ -133,18 +140,28 @@ pub enum Target {
 }
 
 impl GrantChange {
-    /// The scope that is changed, where one is.
+    /// The scope whose role is changed, where one is.
     pub fn target(&self) -> Option<&Target> {
         match self {
-            Self::Upsert(_, target) | Self::Remove(target) => Some(target),
+            Self::Upsert(_, target) | Self::Remove(target) | Self::Move { from: target, .. } => Some(target),
             Self::Keep | Self::Replace(_) => None,
         }
     }
 
-    /// The highest role that the change gives.
+    /// The scope that the user is seen in when the change is done, where the change is about one.
+    pub fn shown_scope(&self) -> Option<&Scope> {
+        match self {
+            Self::Upsert(_, Target::Scope(scope))
+            | Self::Remove(Target::Scope(scope))
+            | Self::Move { to: scope, .. } => Some(scope),
+            Self::Upsert(..) | Self::Remove(_) | Self::Keep | Self::Replace(_) => None,
+        }
+    }
+
+    /// The highest role that the change gives; `None` also where it gives one that the user has already.
     pub fn highest(&self) -> Option<Role> {
         match self {
-            Self::Keep | Self::Remove(_) => None,
+            Self::Keep | Self::Remove(_) | Self::Move { .. } => None,
             Self::Upsert(role, _) => Some(*role),
             Self::Replace(grants) => grants.iter().map(|grant| grant.role).max(),
         }
@@ -156,14 +173,17 @@ impl GrantChange {
     ///
     /// The first that `map` returns.
     pub fn map_scopes<E>(self, mut map: impl FnMut(Scope) -> Result<Scope, E>) -> Result<Self, E> {
-        let mut target = |target| match target {
-            Target::Scope(scope) => map(scope).map(Target::Scope),
-            only @ Target::Only { .. } => Ok(only),
-        };
+        fn target<E>(target: Target, map: &mut impl FnMut(Scope) -> Result<Scope, E>) -> Result<Target, E> {
+            match target {
+                Target::Scope(scope) => map(scope).map(Target::Scope),
+                only @ Target::Only { .. } => Ok(only),
+            }
+        }
         Ok(match self {
             Self::Keep => Self::Keep,
-            Self::Upsert(role, scope) => Self::Upsert(role, target(scope)?),
-            Self::Remove(scope) => Self::Remove(target(scope)?),
+            Self::Upsert(role, scope) => Self::Upsert(role, target(scope, &mut map)?),
+            Self::Remove(scope) => Self::Remove(target(scope, &mut map)?),
+            Self::Move { from, to } => Self::Move { from: target(from, &mut map)?, to: map(to)? },
             Self::Replace(grants) => Self::Replace(
                 grants
                     .into_iter()
@@ -177,16 +197,22 @@ impl GrantChange {
     ///
     /// # Errors
     ///
-    /// The user has no scope, more than one, or one that the role does not fit.
+    /// The user has no scope, more than one, or one that the role does not fit; or a role in a unit would become one in
+    /// an organisation.
     pub fn complete(self, user: &User) -> Result<Self> {
         let Some(Target::Only { level }) = self.target() else { return Ok(self) };
+        let level = *level;
         let grants = user.grants.iter().flatten().filter(|grant| grant.role > Role::None);
         let scopes: Vec<_> = grants.map(|grant| &grant.scope).collect();
         let expected = match (scopes.as_slice(), &self) {
-            ([scope], _) if level.is_none() || scope.level.is_none() || *level == scope.level => {
+            ([scope], Self::Move { to, .. }) if to.level > scope.level => {
+                format!("expected a scope that is no wider than {}, which the user's role is in", scope.id)
+            }
+            ([scope], _) if level.is_none() || scope.level.is_none() || level == scope.level => {
                 let target = Target::Scope((*scope).clone());
                 return Ok(match self {
                     Self::Upsert(role, _) => Self::Upsert(role, target),
+                    Self::Move { to, .. } => Self::Move { from: target, to },
                     _ => Self::Remove(target),
                 });
             }
@@ -205,6 +231,8 @@ impl GrantChange {
     pub fn scopes(&self) -> Vec<&Scope> {
         match self {
             Self::Upsert(_, Target::Scope(scope)) | Self::Remove(Target::Scope(scope)) => vec![scope],
+            Self::Move { from: Target::Scope(from), to } => vec![from, to],
+            Self::Move { to, .. } => vec![to],
             Self::Replace(grants) => grants.iter().map(|grant| &grant.scope).collect(),
             Self::Keep | Self::Upsert(..) | Self::Remove(_) => Vec::new(),
         }
@@ -244,5 +272,17 @@ mod tests {
         check(only(None), &[], Err("no role in any scope"));
         check(GrantChange::Remove(Target::Only { level: None }), &[], Ok(None));
         check(GrantChange::Keep, &[], Ok(None));
+    }
+
+    #[test]
+    fn a_role_moves_to_no_wider_scope() {
+        let to = |level| GrantChange::Move {
+            from: Target::Only { level: None },
+            to: Scope { level: Some(level), ..Scope::new(ScopeId::new("2")) },
+        };
+        check(to(Level::Unit), &[("1/101", Level::Unit)], Ok(Some("1/101")));
+        check(to(Level::Unit), &[("1", Level::Organisation)], Ok(Some("1")));
+        check(to(Level::Organisation), &[("1", Level::Organisation)], Ok(Some("1")));
+        check(to(Level::Organisation), &[("1/101", Level::Unit)], Err("no wider than 1/101"));
     }
 }

@@ -213,7 +213,7 @@ pub fn split_name(name: &str) -> (&str, &str) {
 }
 
 /// Where a user stands in its life. A dialect that knows only "may sign in or not" folds these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Being set up.
     Development,
@@ -238,7 +238,7 @@ impl Status {
 }
 
 /// What a grant allows in its scope. The order is the rank: no translation may give a higher role than it was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Signed in, and nothing more.
     None,
@@ -282,7 +282,7 @@ impl fmt::Display for Role {
 }
 
 /// How wide a scope is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// A part of an organisation.
     Unit,
@@ -291,7 +291,7 @@ pub enum Level {
 }
 
 /// Where a grant holds: an organisation, or a unit in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The dialect's id for it.
     pub id: ScopeId,

@@ -8,8 +8,8 @@ use std::{
 use interlingua_core::{
     Access, Adapter, Call, Command, CredentialStyle, Dialect, Document, Email, Error, ErrorKind, Field, FieldSupport,
     Grant, GrantChange, Known, Level, Mapping, Note, Operation, Outcome, Patch, Place, Problem, Reading, Reply,
-    Request, Response, Result, Role, Scope, ScopeId, Step, Target, Template, Text, User, UserId, UserPatch, Validator,
-    Writing,
+    Request, Response, Result, Role, Scope, ScopeId, Step, Target, Template, Text, Translated, User, UserId, UserPatch,
+    Validator, Writing,
     http::{Method, StatusCode},
     laws::{self, Declared, Kept},
 };
@@ -95,6 +95,7 @@ impl Toy {
             access,
             request_schema,
             response_schema: Some(RESPONSE),
+            translated: Translated::Carried,
         };
         let dialect = Dialect {
             name: "toy",
@@ -107,6 +108,8 @@ impl Toy {
             ],
             error_schema: ERROR,
             fields: FIELDS,
+            fresh_ids: 0..=999,
+            files: &[],
         };
         Self { fault, dialect, plans: AtomicU32::new(0) }
     }
@@ -150,6 +153,10 @@ impl Adapter for Toy {
 
     fn scope(&self, _: &Value) -> Result<Scope, std::borrow::Cow<'static, str>> {
         Ok(here())
+    }
+
+    fn fresh_user_id(&self, number: u64) -> UserId {
+        UserId::new(format!("p{number}"))
     }
 
     fn pointer(&self, field: &Field, _: Document) -> String {
@@ -228,7 +235,8 @@ impl Adapter for Toy {
         };
         let mut notes = Vec::new();
         let body = self.body(&patch, &mut notes)?;
-        let path = format!("/people/{}", command.user());
+        let user = command.user().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no user"))?;
+        let path = format!("/people/{user}");
         let write =
             || Call::write(Method::PUT, path.clone(), Value::Object(body.clone()).to_string(), vec![Field::Email]);
         let mut calls = Vec::new();
@@ -365,10 +373,11 @@ fn all_laws(toy: &Toy) -> Vec<Kept> {
         laws::put_get(toy, &p1(), &mailed(), &mut vendor()),
         laws::put_get(toy, &p1(), &cleared, &mut vendor()),
         laws::put_get(toy, &p1(), &change(None, to(Role::Administrator)), &mut vendor()),
-        laws::valid_answers(toy, &validator, "show", &member()),
+        laws::valid_answers(toy, &validator, "show", &Outcome::User(Box::new(member()))),
         laws::valid_errors(toy, &validator, &Error::new(ErrorKind::NotFound, "nobody")),
         laws::valid_calls(toy, &validator, &update(mailed()), &mut vendor()),
         laws::plan_is_a_list(toy, &update(mailed()), &mut vendor()),
+        laws::operation_as_declared(toy, &put(r#"{"mail": "a@example.com"}"#)),
         laws::total_requests(toy, &put("[")),
         laws::total_requests(toy, &put(r#"{"mail":"b"}"#)),
         laws::strict(toy, &validator, &put(r#"{"mail":"b"}"#)),

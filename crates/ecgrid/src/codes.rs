@@ -121,6 +121,11 @@ impl NetworkMailbox {
     }
 }
 
+/// Whether a scope is the other, or the network that the other is a mailbox of.
+pub(crate) fn covers(scope: &ScopeId, other: &ScopeId) -> bool {
+    scope == other || other.as_str().split_once('/').is_some_and(|(network, _)| network == scope.as_str())
+}
+
 pub(crate) fn status_from_word(word: &str) -> Option<Status> {
     Some(match word {
         "Development" => Status::Development,

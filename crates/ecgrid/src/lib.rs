@@ -11,7 +11,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use interlingua_core::{
     Adapter, Command, Dialect, Document, Error, Field, Mapping, Outcome, Place, Problem, Reading, Reply, Request,
-    Response, Result, RoleTable, Scope, Step, Text, UserId, Writing,
+    Response, Result, RoleTable, Scope, ScopeId, Step, Text, UserId, Writing,
 };
 use serde_json::Value;
 
@@ -84,6 +84,14 @@ impl Adapter for Ecgrid {
             return Err(expected.into());
         }
         Ok(wire::canonical_scope(codes::NetworkMailbox { network, mailbox }))
+    }
+
+    fn fresh_user_id(&self, number: u64) -> UserId {
+        UserId::new(number.to_string())
+    }
+
+    fn covers(&self, scope: &ScopeId, other: &ScopeId) -> bool {
+        codes::covers(scope, other)
     }
 
     fn pointer(&self, field: &Field, document: Document) -> String {

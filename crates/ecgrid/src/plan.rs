@@ -18,13 +18,14 @@ use crate::{
 };
 
 pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
-    let id = read::number(command.user())?;
+    let unsupported = || Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation");
+    let id = read::number(command.user().ok_or_else(unsupported)?)?;
     // To show a user is to change nothing.
     let nothing = UserPatch::default();
     let patch = match command {
         Command::GetUser { .. } => &nothing,
         Command::UpdateUser { patch, .. } => patch,
-        _ => return Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
+        _ => return Err(unsupported()),
     };
     Update { ecgrid, id, patch, notes: Vec::new() }.step(replies)
 }
@@ -181,6 +182,7 @@ impl Update<'_> {
             GrantChange::Keep => Ok(Vec::new()),
             GrantChange::Upsert(role, target) => Ok(vec![self.role(*role, target)?]),
             GrantChange::Remove(target) => Ok(vec![self.role(Role::None, target)?]),
+            GrantChange::Move { .. } => Err(Error::new(ErrorKind::Unsupported, "not yet")),
             GrantChange::Replace(grants) => {
                 if grants.len() > 1 {
                     let reason = format!("ECGrid shows one role in one scope at a time, not {}", grants.len());

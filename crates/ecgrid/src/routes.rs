@@ -1,6 +1,6 @@
 //! Which method and path mean which operation (vendor page: "Users", endpoints).
 
-use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation, Template, http::Method};
+use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation, Template, Translated, http::Method};
 
 /// The operations that this adapter understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl Op {
             access: if self == Self::GetUser { Access::Read } else { Access::Write },
             request_schema: self.request_schema(),
             response_schema: Some(self.response_schema()),
+            translated: Translated::Carried,
         }
     }
 }
@@ -88,6 +89,9 @@ pub(crate) fn dialect() -> Dialect {
         operations: Op::ALL.into_iter().map(Op::operation).collect(),
         error_schema: include_str!("../schemas/error.response.json"),
         fields: FIELDS,
+        // Far from the ids that the vendor has given so far, and within 32 bits.
+        fresh_ids: 1_000_000_000..=2_147_483_647,
+        files: &[],
     }
 }
 

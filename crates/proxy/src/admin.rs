@@ -31,12 +31,35 @@ impl Admin {
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
                 response
             }
+            "/metrics" => self.metrics(),
             path => match path.strip_prefix("/reports/").map(|id| self.shared.reports.document(id)) {
                 Some(Some(report)) => document(&report),
                 Some(None) => problem::not_found("no report of this id is kept; the latest thousand are"),
-                None => problem::not_found("the admin listener has /livez, /readyz and /reports/{id}"),
+                None => problem::not_found("the admin listener has /livez, /readyz, /metrics and /reports/{id}"),
             },
         }
+    }
+}
+
+impl Admin {
+    /// How well the cache of links does, in the text format of Prometheus. Links in memory need no cache.
+    fn metrics(&self) -> Response<Body> {
+        let stats = self.shared.links.cache_stats().unwrap_or_default();
+        let metrics = [
+            ("link_cache_hits_total", "counter", "Links that were at hand.", stats.hits),
+            ("link_cache_misses_total", "counter", "Links that the store was asked for.", stats.misses),
+            ("link_cache_entries", "gauge", "Ids whose links are at hand.", stats.entries),
+        ];
+        let text: String = metrics
+            .iter()
+            .map(|(name, kind, help, value)| {
+                let name = format!("interlingua_{name}");
+                format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+            })
+            .collect();
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+        response
     }
 }
 

@@ -43,7 +43,8 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = request.extensions().get::<Context>().cloned().unwrap_or_else(Context::new);
     let deadline = context.started + route.shared.limits.deadline;
     let (parts, body) = request.into_parts();
-    let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded);
+    let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded)
+        .with_query(parts.uri.query().unwrap_or_default());
     if route.passes() {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let passing = Passing { method: parts.method, target, headers: parts.headers, body: body.raw };
@@ -52,9 +53,7 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
         let _ = context.seen.success.set(Success { calls: 1, dropped: 0, narrowed: 0 });
         Ok(response)
     } else {
-        let query = parts.uri.query().unwrap_or_default();
-        let answer =
-            translate::translate(Arc::clone(&route), read, query, &parts.headers, context.clone(), deadline).await?;
+        let answer = translate::translate(Arc::clone(&route), read, &parts.headers, context.clone(), deadline).await?;
         Ok(translated(&route, &context, answer, Handling::of(&parts.headers)))
     }
 }

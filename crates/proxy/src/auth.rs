@@ -1,7 +1,7 @@
 //! Who a client is: its key, by the hash that the configuration holds.
 
 use http::HeaderMap;
-use interlingua_core::{CredentialStyle, Error, Result};
+use interlingua_core::{CredentialStyle, Error, Result, Text, UserId};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -29,6 +29,11 @@ impl Clients {
         key.and_then(|key| self.owner(key)).ok_or_else(|| {
             Error::unauthenticated(Some(style.header), format!("the key in {} is not known", style.header))
         })
+    }
+
+    /// The user that the client of this name is: a dialect, and its id there.
+    pub(crate) fn user(&self, name: &str) -> Option<&(Text, UserId)> {
+        self.0.iter().find(|client| client.name == name)?.user.as_ref()
     }
 
     /// Looks at every client, so that the time it takes says nothing about the key.
@@ -78,7 +83,7 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&'static str, &'static str)], expected: Result<&str, Option<&str>>) {
-        let client = |name: &str, key: &str| Client { name: name.into(), key: Sha256::digest(key).into() };
+        let client = |name: &str, key: &str| Client { name: name.into(), key: Sha256::digest(key).into(), user: None };
         let clients = Clients::new(vec![client("first", "one"), client("second", "two")]);
         let mut map = HeaderMap::new();
         for (name, value) in headers {

@@ -15,9 +15,6 @@ pub(crate) trait Transport: Sync {
     fn send(&self, call: &Call) -> impl Future<Output = Result<Reply>> + Send;
 }
 
-/// More calls than any plan needs: one that asks for more goes in circles.
-pub(crate) const MOST_CALLS: usize = 64;
-
 /// What came of a plan.
 #[derive(Debug)]
 pub(crate) struct Executed {
@@ -30,7 +27,7 @@ pub(crate) struct Executed {
     pub(crate) applied: Vec<Part>,
 }
 
-/// Carries out `command`. Before the first write, or at the end where there is none, `judge` may refuse to go on because
+/// Carries out `command` in at most `most_calls`. Before the first write, or at the end where there is none, `judge` may refuse to go on because
 /// of what would be lost.
 ///
 /// # Errors
@@ -41,6 +38,7 @@ pub(crate) async fn execute(
     adapter: &dyn Adapter,
     command: &Command,
     transport: &impl Transport,
+    most_calls: usize,
     judge: impl Fn(&[Note]) -> Result<()>,
 ) -> Result<Executed> {
     let mut replies = Vec::new();
@@ -63,7 +61,7 @@ pub(crate) async fn execute(
             }
         };
         // Before the first write all writes are known, so that none is left half way; later only reads can be added.
-        if calls.is_empty() || replies.len() + calls.len() > MOST_CALLS {
+        if calls.is_empty() || replies.len() + calls.len() > most_calls {
             let error = Error::new(ErrorKind::Internal, "the plan needs more calls than a request may take");
             let applied = progress.accepted();
             return Err(if applied.is_empty() { error } else { Error::partial(applied, error) });
@@ -187,7 +185,7 @@ mod tests {
         let script = Script(Mutex::new(script));
         let judge = |_: &[Note]| if goes_on { Ok(()) } else { Err(Error::unrepresentable(Vec::new())) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let result = runtime.block_on(execute(&*adapter(), command, &script, judge));
+        let result = runtime.block_on(execute(&*adapter(), command, &script, 64, judge));
         (result, script.0.into_inner().unwrap().len())
     }
 

@@ -24,6 +24,7 @@ use crate::{
     auth::Clients,
     cli,
     config::{self, Config},
+    listing::Places,
     report::Reports,
     route::{Route, Routes, Shared},
     server::{self, Listening},
@@ -120,7 +121,9 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let links = open(&config.store, &Options::default()).await.map_err(StartError::Store)?;
+        let links = open(&config.store, &Options { ranges: config.ids.clone(), ..Options::default() })
+            .await
+            .map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
             taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
@@ -171,6 +174,8 @@ impl Service {
             validator: Arc::clone(validator),
             upstream: Arc::clone(upstream),
             loss: route.loss.clone(),
+            removal: route.removal,
+            places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
     }

@@ -10,6 +10,7 @@ mod executor;
 mod gateway;
 mod layers;
 mod linking;
+mod listing;
 mod pass;
 mod prefer;
 mod problem;

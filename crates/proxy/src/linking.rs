@@ -1,10 +1,12 @@
 //! From the ids of one dialect to those of another.
 
+use std::num::NonZeroU32;
+
 use interlingua_core::{
-    Access, Command, Document, Error, ErrorKind, Field, Grant, Known, Note, Place, Problem, Result, Role, Scope,
-    ScopeId, User, UserId,
+    Adapter, Command, Document, Error, ErrorKind, Field, Grant, Known, Note, Place, Problem, Result, Role, Scope,
+    ScopeId, Text, User, UserId, UserQuery,
 };
-use interlingua_links::{Links, StoreError, UserLink};
+use interlingua_links::{Links, StoreError, StoreErrorKind, UserFilter, UserLink};
 
 use crate::translate::overloaded;
 
@@ -12,8 +14,18 @@ use crate::translate::overloaded;
 #[derive(Debug)]
 pub(crate) struct Pair<'a> {
     pub(crate) links: &'a dyn Links,
-    pub(crate) face: &'static str,
-    pub(crate) upstream: &'static str,
+    pub(crate) face: &'a dyn Adapter,
+    pub(crate) upstream: &'a dyn Adapter,
+}
+
+/// What is done about a user all of whose roles are in scopes that are not linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlinked {
+    /// Whoever asks for this user gets an error that names them.
+    Refuse,
+    /// The user is shown without roles, which is noted: a write is done by then, and one user is no reason to refuse a
+    /// list of many.
+    LeaveOut,
 }
 
 impl Pair<'_> {
@@ -23,62 +35,132 @@ impl Pair<'_> {
     ///
     /// The user is not linked.
     pub(crate) async fn user_to_upstream(&self, user: &UserId) -> Result<UserId> {
-        let link = self.links.user(self.face, user).await.map_err(|error| store_error(&error))?;
-        link.and_then(|link| link.ids.get(self.upstream).cloned()).ok_or_else(|| {
-            let expected = format!("{user} is not linked to a user of {}; link it in [[links.users]]", self.upstream);
+        let upstream = self.upstream.dialect().name;
+        let link = self.links.user(self.face.dialect().name, user).await.map_err(|error| store_error(&error))?;
+        link.and_then(|link| link.ids.get(upstream).cloned()).ok_or_else(|| {
+            let expected = format!("{user} is not linked to a user of {upstream}; link it in [[links.users]]");
             Error::new(ErrorKind::NotFound, "there is no such user").with_problem(Problem::new(Field::User, expected))
         })
     }
 
-    /// A face's command in the ids of the upstream.
+    /// A face's command in the ids of the upstream; `user` is the upstream's id of the user that it is about.
     ///
     /// # Errors
     ///
-    /// The user, or a scope, is not linked; every scope that is not is named.
-    pub(crate) async fn to_upstream(&self, command: Command, user: UserId) -> Result<Command> {
+    /// A scope is not linked; every one that is not is named.
+    pub(crate) async fn to_upstream(&self, command: Command, user: Option<UserId>) -> Result<Command> {
         let mut linked: Vec<(ScopeId, Scope)> = Vec::new();
         let mut problems = Vec::new();
-        for scope in command.grants().scopes() {
-            match self.scope(self.face, &scope.id, self.upstream).await? {
+        for scope in command.scopes() {
+            match self.scope_to_upstream(&scope.id).await? {
                 Some(counterpart) => linked.push((scope.id.clone(), counterpart)),
-                None => problems.push(Problem::new(Field::Scope, not_linked(&scope.id))),
+                None => problems.push(scope_problem(&scope.id)),
             }
         }
         if !problems.is_empty() {
             return Err(Error::invalid(problems));
         }
+        let user = |_| user.ok_or_else(|| Error::new(ErrorKind::Internal, "a user that was not looked up"));
         command.relink(user, |scope| {
             let counterpart = linked.iter().find(|(id, _)| *id == scope.id).map(|(_, counterpart)| counterpart.clone());
-            counterpart.ok_or_else(|| Error::invalid(vec![Problem::new(Field::Scope, not_linked(&scope.id))]))
+            counterpart.ok_or_else(|| Error::invalid(vec![scope_problem(&scope.id)]))
         })
+    }
+
+    /// A face's query in the ids of the upstream, as far as every upstream understands it: it must not let less through
+    /// than the query itself, by which its answer is filtered again. A scope becomes all linked ones that it covers.
+    ///
+    /// # Errors
+    ///
+    /// A scope covers none that is linked; every one that does not is named.
+    pub(crate) async fn query_to_upstream(&self, query: &UserQuery) -> Result<UserQuery> {
+        let (face, upstream) = (self.face.dialect().name, self.upstream.dialect().name);
+        let mut scopes = Vec::new();
+        let mut unlinked: Vec<_> = query.scopes.iter().map(|scope| &scope.id).collect();
+        let mut page = None;
+        while !query.scopes.is_empty() {
+            let links = self.links.scopes(page, MANY).await.map_err(|error| store_error(&error))?;
+            for link in links.links {
+                let Some((here, there)) = link.scopes.get(face).zip(link.scope(upstream)) else { continue };
+                if query.scopes.iter().any(|asked| self.face.covers(&asked.id, &here.id)) {
+                    unlinked.retain(|asked| !self.face.covers(asked, &here.id));
+                    scopes.push(there);
+                }
+            }
+            page = links.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        if !unlinked.is_empty() {
+            return Err(Error::invalid(unlinked.into_iter().map(scope_problem).collect()));
+        }
+        Ok(UserQuery { text: query.text.clone(), login: query.login.clone(), scopes, ..UserQuery::default() })
+    }
+
+    /// The upstream's ids of the users whose links remember this login, and who have an id on both sides.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer.
+    pub(crate) async fn remembered_by_login(&self, login: &Text) -> Result<Vec<UserId>> {
+        let upstream = self.upstream.dialect().name;
+        let filter = UserFilter {
+            has: Some(self.face.dialect().name.into()),
+            login: Some(login.clone()),
+            ..UserFilter::default()
+        };
+        let page = self.links.users(&filter, None, MANY).await.map_err(|error| store_error(&error))?;
+        Ok(page.links.iter().filter_map(|link| link.ids.get(upstream).cloned()).collect())
     }
 
     /// An upstream's user in the ids of the face, with what the link remembers of it.
     ///
-    /// A role in a scope that is not linked cannot be shown. A read that can show no role at all for that reason is
-    /// refused; a write is done by then, and its answer leaves the roles out.
+    /// # Errors
+    ///
+    /// It is another user than the one asked for, or none of its roles is in a linked scope and that is to be refused.
+    pub(crate) async fn to_face(&self, user: User, asked: &UserId, unlinked: Unlinked) -> Result<(User, Vec<Note>)> {
+        let link = self.links.user(self.upstream.dialect().name, &user.id).await;
+        let link = link.map_err(|error| store_error(&error))?;
+        let link = link.filter(|link| link.ids.get(self.face.dialect().name) == Some(asked));
+        let link = link.ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream answered with another user"))?;
+        self.shown(user, &link, asked, unlinked).await
+    }
+
+    /// Users of the upstream in the ids of the face. Those that have no id there get a fresh one, for good.
     ///
     /// # Errors
     ///
-    /// It is another user than the one asked for, or see above.
-    pub(crate) async fn to_face(&self, user: User, asked: &UserId, access: Access) -> Result<(User, Vec<Note>)> {
-        let link = self.links.user(self.upstream, &user.id).await.map_err(|error| store_error(&error))?;
-        let link = link.filter(|link| link.ids.get(self.face) == Some(asked));
-        let link = link.ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream answered with another user"))?;
+    /// There are no fresh ids.
+    pub(crate) async fn all_to_face(&self, users: Vec<User>) -> Result<Vec<(User, Vec<Note>)>> {
+        let ids: Vec<_> = users.iter().map(|user| user.id.clone()).collect();
+        let (face, upstream) = (self.face.dialect().name, self.upstream.dialect().name);
+        let links = self.links.foreign_users(upstream, &ids, face, &|number| self.face.fresh_user_id(number)).await;
+        let links = links.map_err(|error| store_error(&error))?;
+        let mut shown = Vec::with_capacity(users.len());
+        for (user, link) in users.into_iter().zip(links) {
+            let id = link.ids.get(face).ok_or_else(|| Error::new(ErrorKind::Internal, "a link without an id"))?;
+            shown.push(self.shown(user, &link, id, Unlinked::LeaveOut).await?);
+        }
+        Ok(shown)
+    }
+
+    /// An upstream's user as the face shows it, under this id.
+    async fn shown(&self, user: User, link: &UserLink, id: &UserId, unlinked: Unlinked) -> Result<(User, Vec<Note>)> {
         let mut notes = Vec::new();
         let grants = match user.grants {
             None => None,
-            Some(grants) => self.grants_to_face(grants, access, &mut notes).await?,
+            Some(grants) => self.grants_to_face(grants, unlinked, &mut notes).await?,
         };
-        let primary_scope = match self.remembered_scope(&link, grants.as_deref().unwrap_or_default()).await? {
+        let primary_scope = match self.remembered_scope(link, grants.as_deref().unwrap_or_default()).await? {
             Some(scope) => Some(scope),
             None => match &user.primary_scope {
-                Some(scope) => self.scope(self.upstream, &scope.id, self.face).await?,
+                Some(scope) => self.scope_to_face(&scope.id).await?,
                 None => None,
             },
         };
         let user = User {
-            id: asked.clone(),
+            id: id.clone(),
             login: remembered(user.login, link.login.as_ref()),
             created: remembered(user.created, link.created.as_ref()),
             grants,
@@ -91,25 +173,24 @@ impl Pair<'_> {
     async fn grants_to_face(
         &self,
         grants: Vec<Grant>,
-        access: Access,
+        unlinked: Unlinked,
         notes: &mut Vec<Note>,
     ) -> Result<Option<Vec<Grant>>> {
         let mut shown = Vec::with_capacity(grants.len());
-        let mut unlinked = Vec::new();
+        let mut hidden = Vec::new();
         for grant in grants {
-            match self.scope(self.upstream, &grant.scope.id, self.face).await? {
+            match self.scope_to_face(&grant.scope.id).await? {
                 Some(scope) => shown.push(Grant { scope, id: None, ..grant }),
                 // Nothing is lost with a role that allows nothing, and a system-wide one is never shown.
                 None if matches!(grant.role, Role::None | Role::System) => {}
-                None => unlinked.push(grant.scope.id),
+                None => hidden.push(grant.scope.id),
             }
         }
-        if shown.is_empty() && !unlinked.is_empty() && access == Access::Read {
-            let problems = unlinked.iter().map(|scope| Problem::new(Field::Scope, not_linked(scope)));
-            return Err(Error::invalid(problems.collect()));
+        let nothing_to_show = shown.is_empty() && !hidden.is_empty();
+        if nothing_to_show && unlinked == Unlinked::Refuse {
+            return Err(Error::invalid(hidden.iter().map(scope_problem).collect()));
         }
-        let nothing_to_show = shown.is_empty() && !unlinked.is_empty();
-        notes.extend(unlinked.iter().map(|scope| {
+        notes.extend(hidden.iter().map(|scope| {
             Note::dropped(Place::Field(Document::Response, Field::Grants), format!("a role in {}", not_linked(scope)))
         }));
         Ok((!nothing_to_show).then_some(shown))
@@ -118,13 +199,19 @@ impl Pair<'_> {
     /// The scope that was set last, where the user still has a role in it.
     async fn remembered_scope(&self, link: &UserLink, grants: &[Grant]) -> Result<Option<Scope>> {
         let Some((dialect, id)) = &link.scope else { return Ok(None) };
-        let id = if dialect == self.face {
-            Some(id.clone())
-        } else {
-            self.scope(dialect, id, self.face).await?.map(|scope| scope.id)
-        };
+        let face = self.face.dialect().name;
+        let id =
+            if dialect == face { Some(id.clone()) } else { self.scope(dialect, id, face).await?.map(|scope| scope.id) };
         let grant = grants.iter().find(|grant| Some(&grant.scope.id) == id.as_ref() && grant.role > Role::None);
         Ok(grant.map(|grant| grant.scope.clone()))
+    }
+
+    async fn scope_to_upstream(&self, id: &ScopeId) -> Result<Option<Scope>> {
+        self.scope(self.face.dialect().name, id, self.upstream.dialect().name).await
+    }
+
+    async fn scope_to_face(&self, id: &ScopeId) -> Result<Option<Scope>> {
+        self.scope(self.upstream.dialect().name, id, self.face.dialect().name).await
     }
 
     async fn scope(&self, from: &str, id: &ScopeId, to: &str) -> Result<Option<Scope>> {
@@ -141,6 +228,13 @@ fn remembered<T: Clone>(said: Known<T>, remembered: Option<&T>) -> Known<T> {
     }
 }
 
+/// How many links are asked for at once.
+const MANY: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+fn scope_problem(scope: &ScopeId) -> Problem {
+    Problem::new(Field::Scope, not_linked(scope))
+}
+
 fn not_linked(scope: &ScopeId) -> String {
     format!("{scope} is not linked; link it in [[links.accounts]]")
 }
@@ -149,6 +243,10 @@ fn not_linked(scope: &ScopeId) -> String {
 pub(crate) fn store_error(error: &StoreError) -> Error {
     if error.is_retryable() {
         return overloaded(error.to_string());
+    }
+    if matches!(error.kind(), StoreErrorKind::NoRange | StoreErrorKind::Exhausted) {
+        tracing::error!(error.message = %error, "no id can be handed out");
+        return Error::new(ErrorKind::Internal, format!("{error}; see [links.ids]"));
     }
     let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     tracing::error!(error.message = %error, reason, "the link store needs attention");

@@ -8,7 +8,7 @@ use http::{
         TRANSFER_ENCODING, UPGRADE,
     },
 };
-use interlingua_core::{Access, Effect, Request, Result};
+use interlingua_core::{Access, Effect, Reading, Request, Result};
 use tokio::time::Instant;
 
 use crate::{
@@ -65,7 +65,10 @@ pub(crate) async fn pass(
 /// The turn of the user that a request writes, where the dialect can tell who that is.
 async fn turn(route: &Route, request: &Request, deadline: Instant) -> Result<Option<Turn>> {
     match route.face.read(request) {
-        Ok(reading) => route.turn(reading.command.user(), deadline).await.map(Some),
+        Ok(Reading { command, .. }) => match command.user() {
+            Some(user) => route.turn(user, deadline).await.map(Some),
+            None => Ok(None),
+        },
         // It is the upstream's to say what is wrong with it.
         Err(_) => Ok(None),
     }

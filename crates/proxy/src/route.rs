@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderName;
-use interlingua_core::{Adapter, Document, Error, ErrorKind, LossPolicy, Note, Place, Result, UserId, Validator};
+use interlingua_core::{
+    Adapter, Document, Error, ErrorKind, LossPolicy, Note, Place, Removal, Result, UserId, Validator,
+};
 use interlingua_links::Links;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -12,6 +14,7 @@ use crate::{
     auth::Clients,
     config::Limits,
     linking::Pair,
+    listing::Places,
     report::Reports,
     turns::{Turn, Turns},
     upstream::Upstream,
@@ -23,6 +26,10 @@ pub(crate) struct Route {
     pub(crate) validator: Arc<Validator>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) loss: LossPolicy,
+    /// What a client that removes a user, in a way that could be taken back, brings about.
+    pub(crate) removal: Removal,
+    /// Where the pages of numbered lists begin.
+    pub(crate) places: Places,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -43,11 +50,12 @@ pub(crate) struct Shared {
 impl Route {
     /// The two dialects, and what links their ids.
     pub(crate) fn pair(&self) -> Pair<'_> {
-        Pair {
-            links: &*self.shared.links,
-            face: self.face.dialect().name,
-            upstream: self.upstream.adapter.dialect().name,
-        }
+        Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
+    }
+
+    /// How many calls one request may take.
+    pub(crate) fn most_calls(&self) -> usize {
+        usize::try_from(self.shared.limits.calls.get()).unwrap_or(usize::MAX)
     }
 
     /// The right to write a user of the upstream.

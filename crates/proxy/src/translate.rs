@@ -4,15 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Note, OnLoss, Outcome, Patch,
-    Place, Problem, Reply, Request, Response, Result, Role, Target, User, UserId,
+    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Known, NewUser, Note, OnLoss,
+    Outcome, Password, Patch, Problem, Removal, Reply, Request, Response, Result, Role, Scope, Target, Timestamp, User,
+    UserId,
 };
 use interlingua_links::Remembered;
+use rand::distr::{Alphanumeric, SampleString};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     executor::{self, Executed, Transport},
-    linking::store_error,
+    linking::{Unlinked, store_error},
+    listing::{self, Listed},
     prefer::Handling,
     report::Entry,
     route::Route,
@@ -48,7 +51,7 @@ pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood>
     let (operation, mut notes) = route.validator.request(route.face.dialect(), request)?;
     let access = operation.access;
     let reading = route.face.read(request)?;
-    if reading.command.grants().highest() == Some(Role::System) {
+    if reading.command.highest_role() == Some(Role::System) {
         let expected = Problem::new(Field::Role, "expected a role that is not system-wide");
         let message = "a system-wide role is never the result of a translation";
         return Err(Error::new(ErrorKind::Forbidden, message).with_problem(expected));
@@ -65,16 +68,11 @@ pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood>
 pub(crate) async fn translate(
     route: Arc<Route>,
     request: Request,
-    query: &str,
     headers: &HeaderMap,
     context: Context,
     deadline: Instant,
 ) -> Result<Answer> {
-    let mut understood = understand(&route, &request)?;
-    if !query.is_empty() {
-        let reason = "the query has no counterpart, whatever it asks for";
-        understood.notes.push(Note::dropped(Place::request(""), reason));
-    }
+    let understood = understand(&route, &request)?;
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
     let access = understood.access;
@@ -135,11 +133,9 @@ pub(crate) async fn complete(
 ) -> Result<Command> {
     let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
     let get = Command::GetUser { user: user.clone() };
-    let executed = executor::execute(&*route.upstream.adapter, &get, transport, |_| Ok(())).await?;
-    let Outcome::User(present) = executed.outcome else {
-        return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
-    };
-    let (present, unlinked) = route.pair().to_face(*present, asked, Access::Read).await?;
+    let executed = executor::execute(&*route.upstream.adapter, &get, transport, route.most_calls(), |_| Ok(())).await?;
+    let present = executed.outcome.user().ok_or_else(no_user)?;
+    let (present, unlinked) = route.pair().to_face(present, asked, Unlinked::Refuse).await?;
     let grants = route.upstream.adapter.pointer(&Field::Grants, Document::Upstream);
     let unknown = executed.notes.iter().any(|note| route.pointer(note).starts_with(&grants));
     if unknown || !unlinked.is_empty() {
@@ -150,31 +146,91 @@ pub(crate) async fn complete(
     Ok(Command::UpdateUser { user: face_user, patch })
 }
 
-struct Translation {
-    route: Arc<Route>,
-    context: Context,
+fn no_user() -> Error {
+    Error::new(ErrorKind::Internal, "what came of the command is not a user")
+}
+
+/// One request on its way.
+pub(crate) struct Translation {
+    pub(crate) route: Arc<Route>,
+    pub(crate) context: Context,
     deadline: Instant,
     preferred: Option<OnLoss>,
 }
 
 impl Translation {
     async fn carry_out(&self, mut understood: Understood) -> Result<Answer> {
+        match self.for_this_route(understood.command).await? {
+            Command::FindUsers { query, page } => {
+                let Listed { page, notes, calls } = listing::list(self, query, page).await?;
+                understood.notes.extend(notes);
+                self.write(&understood.operation, understood.access, Outcome::Users(page), understood.notes, calls)
+            }
+            command => {
+                understood.command = command;
+                self.about_one_user(understood).await
+            }
+        }
+    }
+
+    /// The command with what the configuration has to add: who the client is, how users are removed, and a password for
+    /// a user to whom nobody gave one.
+    async fn for_this_route(&self, command: Command) -> Result<Command> {
+        Ok(match command {
+            Command::GetSelf => Command::GetUser { user: self.who_asks().await? },
+            Command::DeleteUser { user, removal: Removal::Reversible } => {
+                Command::DeleteUser { user, removal: self.route.removal }
+            }
+            Command::CreateUser(mut new) => {
+                new.password.get_or_insert_with(password);
+                Command::CreateUser(new)
+            }
+            command => command,
+        })
+    }
+
+    /// The face's id of the user that the client is.
+    async fn who_asks(&self) -> Result<UserId> {
+        let client = self.context.seen.client.get().map_or("", AsRef::as_ref);
+        let Some((dialect, id)) = self.route.shared.clients.user(client) else {
+            let message = format!(
+                "the configuration does not say which user the client `{client}` is; see `user` in [[clients]]"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let face = self.route.face.dialect().name;
+        if dialect == face {
+            return Ok(id.clone());
+        }
+        let link = self.route.shared.links.user(dialect, id).await.map_err(|error| store_error(&error))?;
+        link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
+        })
+    }
+
+    async fn about_one_user(&self, mut understood: Understood) -> Result<Answer> {
         let access = understood.access;
         let pair = self.route.pair();
-        let asked = understood.command.user().clone();
-        let user = pair.user_to_upstream(&asked).await?;
-        // One writer per user at a time: a plan may read, change and write back.
-        let _turn = match access {
-            Access::Write => Some(self.route.turn(&user, self.deadline).await?),
-            Access::Read => None,
+        let asked = understood.command.user().cloned();
+        let user = match &asked {
+            Some(asked) => Some(pair.user_to_upstream(asked).await?),
+            None => None,
         };
-        if matches!(understood.command.grants().target(), Some(Target::Only { .. })) {
+        // One writer per user at a time: a plan may read, change and write back.
+        let _turn = match (access, &user) {
+            (Access::Write, Some(user)) => Some(self.route.turn(user, self.deadline).await?),
+            _ => None,
+        };
+        if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
+            (understood.command.grants().target(), &user, &asked)
+        {
             self.judge(&understood.notes, access)?;
-            understood.command = complete(&self.route, self, understood.command, &user, &asked).await?;
+            understood.command = complete(&self.route, self, understood.command, user, asked).await?;
         }
         let command = pair.to_upstream(understood.command.clone(), user).await?;
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
-        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, judge).await?;
+        let most_calls = self.route.most_calls();
+        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, most_calls, judge).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
@@ -185,36 +241,73 @@ impl Translation {
     async fn answer(&self, understood: Understood, executed: Executed) -> Result<Answer> {
         let Understood { operation, access, command, mut notes } = understood;
         notes.extend(executed.notes);
-        let Outcome::User(user) = executed.outcome else {
-            return Err(Error::new(ErrorKind::Internal, "the outcome is not a user"));
+        let outcome = match (executed.outcome, &command) {
+            (Outcome::User(user), Command::CreateUser(new)) => {
+                let (user, more) = self.created(*user, new).await?;
+                notes.extend(more);
+                Outcome::User(Box::new(user))
+            }
+            (Outcome::User(user), _) => {
+                let unlinked = if access == Access::Read { Unlinked::Refuse } else { Unlinked::LeaveOut };
+                let asked = command.user().ok_or_else(no_user)?;
+                let (mut user, more) = self.route.pair().to_face(*user, asked, unlinked).await?;
+                notes.extend(more);
+                if let Some(scope) = command.grants().shown_scope() {
+                    self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
+                }
+                Outcome::User(Box::new(user))
+            }
+            (outcome @ (Outcome::Users(_) | Outcome::Done), _) => outcome,
+            _ => return Err(no_user()),
         };
-        let (mut user, more) = self.route.pair().to_face(*user, command.user(), access).await?;
-        notes.extend(more);
-        if let Some(Target::Scope(scope)) = command.grants().target() {
-            self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
+        self.write(&operation, access, outcome, notes, executed.calls)
+    }
+
+    /// A user that was just created, with an id of the face, and with what only we know remembered.
+    async fn created(&self, user: User, new: &NewUser) -> Result<(User, Vec<Note>)> {
+        let pair = self.route.pair();
+        let upstream_id = user.id.clone();
+        let (mut user, notes) = pair.all_to_face(vec![user]).await?.pop().ok_or_else(no_user)?;
+        let login = new.login.clone().filter(|_| user.login.is_unknown());
+        let created = user.created.is_unknown().then(now);
+        if login.is_some() || created.is_some() {
+            let links = &self.route.shared.links;
+            let scope = Patch::Keep;
+            let remembered = Remembered { login: login.clone().into(), created: created.clone().into(), scope };
+            let done = links.remember(pair.upstream.dialect().name, &upstream_id, &remembered).await;
+            done.map_err(|error| store_error(&error))?;
+            user.login = login.map_or(user.login, Known::Value);
+            user.created = created.map_or(user.created, Known::Value);
         }
-        let writing = self.route.face.write(&operation, &Outcome::User(Box::new(user)))?;
+        Ok((user, notes))
+    }
+
+    /// The answer in the client's dialect.
+    fn write(
+        &self,
+        operation: &str,
+        access: Access,
+        outcome: Outcome,
+        mut notes: Vec<Note>,
+        calls: usize,
+    ) -> Result<Answer> {
+        let writing = self.route.face.write(operation, &outcome)?;
         notes.extend(writing.notes);
         if access == Access::Read {
             self.judge(&notes, access)?;
         }
-        let problems = self.route.validator.response(&operation, &writing.response).err();
+        let problems = self.route.validator.response(operation, &writing.response).err();
         if let Some(problems) = problems {
             // Our fault, whatever the upstream sent: the pointers say which field, to whoever reads the log.
             let places: Vec<_> = problems.iter().map(|problem| problem.place.to_string()).collect();
             tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");
         }
         let entries = self.entries(&notes, access);
-        Ok(Answer { response: writing.response, operation, entries, calls: executed.calls })
+        Ok(Answer { response: writing.response, operation: operation.to_owned(), entries, calls })
     }
 
     /// The answer to a changed role shows that role, and so do later answers.
-    async fn show_what_was_set(
-        &self,
-        user: &mut User,
-        change: &GrantChange,
-        scope: interlingua_core::Scope,
-    ) -> Result<()> {
+    async fn show_what_was_set(&self, user: &mut User, change: &GrantChange, scope: Scope) -> Result<()> {
         let removed = matches!(change, GrantChange::Remove(_));
         if let (true, Some(grants)) = (removed, &mut user.grants) {
             grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
@@ -240,6 +333,18 @@ impl Translation {
         };
         notes.iter().take(MOST_ENTRIES).map(entry).collect()
     }
+}
+
+/// A password that nobody knows, of all kinds of characters that vendors ask for.
+fn password() -> Password {
+    let random = Alphanumeric.sample_string(&mut rand::rng(), 24);
+    Password::generated(format!("{random}-aA1"))
+}
+
+/// The time in seconds, as vendors show it.
+fn now() -> Timestamp {
+    let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default();
+    Timestamp::parse(&now.to_string()).expect("a time is spelled as one")
 }
 
 impl Transport for Translation {

@@ -27,6 +27,18 @@ pub(crate) fn user_from_iri(iri: &str) -> Option<UserId> {
     segment_after(iri, "/users/").map(UserId::new)
 }
 
+/// A number in the digits of the vendor's ids, with as many of them as those have.
+pub(crate) fn fresh_user_id(number: u64) -> UserId {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = number;
+    let mut digits = Vec::with_capacity(7);
+    while rest > 0 || digits.len() < 7 {
+        digits.push(char::from(DIGITS[(rest % 62) as usize]));
+        rest /= 62;
+    }
+    UserId::new(digits.into_iter().rev().collect::<String>())
+}
+
 /// `/accounts/my_account`
 pub(crate) fn account_iri(account: &ScopeId) -> String {
     format!("/accounts/{account}")
@@ -90,6 +102,12 @@ mod tests {
             assert_eq!(role_word(role), None);
         }
         assert_eq!(roles().role("owner"), None);
+    }
+
+    #[test]
+    fn fresh_ids_have_seven_digits_and_more_where_they_must() {
+        let ids = [0, 61, 62, 62_u64.pow(7) - 1, 62_u64.pow(7)].map(fresh_user_id);
+        assert_eq!(ids.each_ref().map(UserId::as_str), ["0000000", "000000z", "0000010", "zzzzzzz", "10000000"]);
     }
 
     #[test]

@@ -57,6 +57,10 @@ impl Adapter for Textus {
             .ok_or_else(|| "expected the slug of an account, such as \"my_account\"".into())
     }
 
+    fn fresh_user_id(&self, number: u64) -> UserId {
+        codes::fresh_user_id(number)
+    }
+
     fn pointer(&self, field: &Field, document: Document) -> String {
         write::pointer(field, document)
     }

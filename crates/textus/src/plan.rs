@@ -17,7 +17,8 @@ use crate::{
 };
 
 pub(crate) fn plan(textus: &Textus, command: &Command, replies: &[Reply]) -> Result<Step> {
-    let user = command.user();
+    let unsupported = || Error::new(ErrorKind::Unsupported, "TextUs has no counterpart for this operation");
+    let user = command.user().ok_or_else(unsupported)?;
     if !codes::is_id(user.as_str()) {
         return Err(Error::new(ErrorKind::Internal, format!("`{user}` is not a TextUs user id")));
     }
@@ -26,7 +27,7 @@ pub(crate) fn plan(textus: &Textus, command: &Command, replies: &[Reply]) -> Res
     let patch = match command {
         Command::GetUser { .. } => &nothing,
         Command::UpdateUser { patch, .. } => patch,
-        _ => return Err(Error::new(ErrorKind::Unsupported, "TextUs has no counterpart for this operation")),
+        _ => return Err(unsupported()),
     };
     Update { textus, user, patch, notes: Vec::new() }.step(replies)
 }
@@ -236,6 +237,7 @@ impl<'a> Update<'a> {
             }
             GrantChange::Upsert(role, Target::Scope(scope)) => (Some(*role), scope),
             GrantChange::Keep | GrantChange::Replace(_) => return Ok(None),
+            GrantChange::Move { .. } => return Err(Error::new(ErrorKind::Unsupported, "not yet")),
             GrantChange::Upsert(_, Target::Only { .. }) | GrantChange::Remove(Target::Only { .. }) => {
                 return Err(Error::new(ErrorKind::Internal, "TextUs needs to know the account of a role"));
             }

@@ -1,6 +1,6 @@
 //! Which method and path mean which operation (vendor pages: "Users").
 
-use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation, Template, http::Method};
+use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation, Template, Translated, http::Method};
 
 /// The operations that this adapter understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Op {
             access: if self == Self::GetUser { Access::Read } else { Access::Write },
             request_schema: (self == Self::UpdateUser).then_some(include_str!("../schemas/update-user.request.json")),
             response_schema: Some(include_str!("../schemas/user.response.json")),
+            translated: Translated::Carried,
         }
     }
 }
@@ -56,6 +57,9 @@ pub(crate) fn dialect() -> Dialect {
         operations: Op::ALL.into_iter().map(Op::operation).collect(),
         error_schema: include_str!("../schemas/error.response.json"),
         fields: FIELDS,
+        // Those of seven digits.
+        fresh_ids: 62_u64.pow(6)..=62_u64.pow(7) - 1,
+        files: &[],
     }
 }
 

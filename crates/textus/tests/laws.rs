@@ -8,8 +8,8 @@ use common::{
     ADAPTER, VALIDATOR, account, eddie, page, request_documents, update, user_documents, vendor, vendor_where,
 };
 use interlingua_core::{
-    Adapter, Command, Grant, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, Request, Role, Status, Text, Timestamp, User, UserId,
-    UserPatch,
+    Adapter, Command, Grant, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, Outcome, Request, Role, Status, Text, Timestamp, User,
+    UserId, UserPatch,
     http::Method,
     laws::{self, Declared, strategy, strategy::Vocabulary},
 };
@@ -158,7 +158,7 @@ proptest! {
 
     #[test]
     fn answers_are_valid(user in users(), operation in prop::sample::select(&OPERATIONS[..])) {
-        laws::valid_answers(&*ADAPTER, &VALIDATOR, operation, &user)?;
+        laws::valid_answers(&*ADAPTER, &VALIDATOR, operation, &Outcome::User(Box::new(user)))?;
     }
 
 // === Changes ===

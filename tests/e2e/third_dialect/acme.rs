@@ -7,8 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use interlingua_core::{
     Access, Adapter, Call, Command, CredentialStyle, Dialect, Document, Email, Error, ErrorKind, Field, FieldSupport,
     Grant, GrantChange, Known, Mapping, Name, NamePatch, Note, Operation, Outcome, Patch, Place, Problem, Reading,
-    Refusal, Reply, Request, Response, Result, Role, RoleTable, Scope, ScopeId, Step, Target, Template, Text, User,
-    UserId, UserPatch, Writing,
+    Refusal, Reply, Request, Response, Result, Role, RoleTable, Scope, ScopeId, Step, Target, Template, Text,
+    Translated, User, UserId, UserPatch, Writing,
     http::{Method, StatusCode},
     join_name, json, pointer_token, split_name,
 };
@@ -44,6 +44,7 @@ fn dialect() -> Dialect {
         access,
         request_schema: Some(schema),
         response_schema: Some(PERSON),
+        translated: Translated::Carried,
     };
     Dialect {
         name: "acme",
@@ -88,6 +89,8 @@ fn dialect() -> Dialect {
         error_schema: r#"{"type": "object", "required": ["problem"], "properties": {"problem": {"type": "string"}},
             "additionalProperties": false}"#,
         fields: FIELDS,
+        fresh_ids: 0..=999_999,
+        files: &[],
     }
 }
 
@@ -116,6 +119,10 @@ impl Adapter for Acme {
 
     fn scope(&self, id: &Value) -> Result<Scope, Cow<'static, str>> {
         id.as_str().map(|id| Scope::new(ScopeId::new(id))).ok_or_else(|| "expected a text".into())
+    }
+
+    fn fresh_user_id(&self, number: u64) -> UserId {
+        UserId::new(format!("p{number}"))
     }
 
     fn pointer(&self, field: &Field, _: Document) -> String {

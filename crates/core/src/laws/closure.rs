@@ -14,21 +14,20 @@ use crate::{
     error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal},
     message::{Call, Request},
     note::{Note, Place},
-    user::User,
     validate::Validator,
 };
 
 const LAW: &str = "closure";
 
-/// The answer that shows `user` to the client of `operation` is valid.
+/// The answer that shows `outcome` to the client of `operation` is valid.
 ///
 /// # Errors
 ///
-/// The violation: also when the user cannot be written.
-pub fn valid_answers(adapter: &dyn Adapter, validator: &Validator, operation: &str, user: &User) -> Kept {
-    let broken = |found: String| Violation::new(LAW, show::user(user), found);
+/// The violation: also when the outcome cannot be written.
+pub fn valid_answers(adapter: &dyn Adapter, validator: &Validator, operation: &str, outcome: &Outcome) -> Kept {
+    let broken = |found: String| Violation::new(LAW, show::outcome(outcome), found);
     let writing = adapter
-        .write(operation, &Outcome::User(Box::new(user.clone())))
+        .write(operation, outcome)
         .map_err(|error| broken(format!("cannot be written: {}", show::error(&error))))?;
     let body = &writing.response.body;
     match validator.response(operation, &writing.response) {
@@ -73,14 +72,14 @@ pub fn valid_calls(adapter: &dyn Adapter, validator: &Validator, command: &Comma
 }
 
 fn invalid(adapter: &dyn Adapter, validator: &Validator, call: &Call) -> Option<String> {
-    let path = call.target.split('?').next().unwrap_or_default();
+    let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
     let dialect = adapter.dialect();
     // A word of the vendor's may look like a parameter: `/users/move` fits `/users/{id}`.
     let named = dialect.operations.iter().any(|one| !one.path.has_parameter() && one.path.matches(path).is_some());
     if dialect.find(&call.method, path).is_err() && !named {
         return None;
     }
-    let request = Request::new(call.method.clone(), path, call.body.clone());
+    let request = Request::new(call.method.clone(), path, call.body.clone()).with_query(query);
     match validator.request(dialect, &request) {
         Ok((_, notes)) if notes.is_empty() => None,
         Ok((_, notes)) => Some(show::notes(&notes)),

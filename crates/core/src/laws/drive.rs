@@ -39,7 +39,7 @@ impl Run {
     pub fn user(&self) -> Option<&User> {
         match &self.end {
             Ok(Outcome::User(user)) => Some(user),
-            Err(_) => None,
+            _ => None,
         }
     }
 }
@@ -75,7 +75,7 @@ pub fn carry_out(adapter: &dyn Adapter, command: &Command, vendor: &mut Vendor<'
 pub fn read_reply(adapter: &dyn Adapter, user: &UserId, document: &[u8]) -> Result<(User, Vec<Note>)> {
     let reply = Reply::new(StatusCode::OK, document.to_vec());
     let run = carry_out(adapter, &Command::GetUser { user: user.clone() }, &mut |_| reply.clone());
-    run.end.map(|Outcome::User(user)| (*user, run.notes))
+    Ok((shown(run.end?)?, run.notes))
 }
 
 /// The user as it is at the vendor: the document, and what it means.
@@ -86,5 +86,9 @@ pub(super) fn look(adapter: &dyn Adapter, user: &UserId, vendor: &mut Vendor<'_>
         last = serde_json::from_slice(&reply.body).ok();
         reply
     });
-    run.end.map(|Outcome::User(user)| (last.unwrap_or_default(), *user))
+    Ok((last.unwrap_or_default(), shown(run.end?)?))
+}
+
+fn shown(outcome: Outcome) -> Result<User> {
+    outcome.user().ok_or_else(|| Error::new(ErrorKind::Internal, "what came of the command is no user"))
 }

@@ -10,7 +10,7 @@ use crate::{
     command::{Access, Command, Outcome},
     message::{Call, Request},
     patch::{GrantChange, Target},
-    user::{Grant, Role, Scope, User},
+    user::{Grant, Role, Scope, User, UserId},
 };
 
 const LAW: &str = "no escalation";
@@ -40,15 +40,19 @@ pub fn no_escalation_in_documents(adapter: &dyn Adapter, operation: &str, user: 
 /// The violation: also when the user cannot be read.
 pub fn no_escalation_in_plans(adapter: &dyn Adapter, command: &Command, vendor: &mut Vendor<'_>) -> Kept {
     let broken = |found: String| Violation::new(LAW, show::command(command), found);
-    let (_, before) = look(adapter, command.user(), vendor).map_err(|error| broken(show::error(&error)))?;
+    let before = match command.user() {
+        Some(user) => look(adapter, user, vendor).map_err(|error| broken(show::error(&error)))?.1,
+        // Whoever is not there yet has no role.
+        None => User { grants: Some(Vec::new()), ..User::new(UserId::new("")) },
+    };
     let held = before.grants.clone().unwrap_or_default();
     let mut allowed = held.clone();
-    allowed.extend(requested(command.grants(), &before));
+    allowed.extend(requested(command, &before));
     let mut found = None;
     let run = carry_out(adapter, command, &mut |call| {
         let reply = vendor(call);
         if found.is_none() && call.access == Access::Write {
-            let after = look(adapter, command.user(), vendor).ok().map(|(_, user)| user);
+            let after = command.user().and_then(|user| look(adapter, user, vendor).ok()).map(|(_, user)| user);
             let grant = after.and_then(|user| risen(&user, &allowed, &held)).map(|grant| format!("{grant:?}"));
             found = grant.or_else(|| asks_for_more(adapter, call, &allowed)).map(|what| (what, show::call(call)));
         }
@@ -57,7 +61,10 @@ pub fn no_escalation_in_plans(adapter: &dyn Adapter, command: &Command, vendor: 
     if let Some((what, call)) = found {
         return Err(broken(format!("{what} after {call}; before: {:?}", before.grants)));
     }
-    if command.grants().highest() == Some(Role::System) && (run.end.is_ok() || run.wrote()) {
+    if let (None, Some(grant)) = (command.user(), run.user().and_then(|user| risen(user, &allowed, &held))) {
+        return Err(broken(format!("{grant:?}; calls: {}", show::calls(&run.calls))));
+    }
+    if command.highest_role() == Some(Role::System) && (run.end.is_ok() || run.wrote()) {
         return Err(broken(format!("a system-wide role is not refused; calls: {}", show::calls(&run.calls))));
     }
     Ok(())
@@ -78,8 +85,9 @@ fn covers(wide: &Grant, narrow: &Grant) -> bool {
 }
 
 /// What a command asks for.
-fn requested(change: &GrantChange, before: &User) -> Vec<Grant> {
-    match change {
+fn requested(command: &Command, before: &User) -> Vec<Grant> {
+    match command.grants() {
+        GrantChange::Keep if let Command::CreateUser(new) = command => new.grants.clone(),
         GrantChange::Keep | GrantChange::Remove(_) => Vec::new(),
         GrantChange::Replace(grants) => grants.clone(),
         GrantChange::Upsert(role, Target::Scope(scope)) => {
@@ -90,13 +98,17 @@ fn requested(change: &GrantChange, before: &User) -> Vec<Grant> {
             let scopes = held.chain(&before.primary_scope);
             scopes.map(|scope| Grant { role: *role, scope: scope.clone(), id: None }).collect()
         }
+        GrantChange::Move { to, .. } => {
+            let held = before.grants.iter().flatten().filter(|grant| grant.scope.level >= to.level);
+            held.map(|grant| Grant { scope: to.clone(), id: None, ..grant.clone() }).collect()
+        }
     }
 }
 
 /// A call that, read as a request, asks for a role above all that is allowed.
 fn asks_for_more(adapter: &dyn Adapter, call: &Call, allowed: &[Grant]) -> Option<String> {
     let request = Request::new(call.method.clone(), call.target.as_str(), call.body.clone());
-    let asked = adapter.read(&request).ok()?.command.grants().highest()?;
+    let asked = adapter.read(&request).ok()?.command.highest_role()?;
     let highest = allowed.iter().map(|grant| grant.role).max().unwrap_or(Role::None);
     (asked == Role::System || asked > highest).then(|| format!("a call for the role `{asked}`"))
 }

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
     note::{Note, Place},
     patch::{GrantChange, NamePatch, Patch, Target, UserPatch},
-    user::{Email, Grant, Known, Preferences, Role, ScopeId, User, UserId},
+    user::{Email, Grant, Known, Preferences, Role, Scope, ScopeId, User, UserId},
 };
 
 const GET_PUT: &str = "get-put";
@@ -176,6 +176,7 @@ impl Seen<'_> {
                 GrantChange::Replace(grants) => held(grants),
                 GrantChange::Upsert(role, target) => self.with_role(*role, target),
                 GrantChange::Remove(target) => self.with_role(Role::None, target),
+                GrantChange::Move { from, to } => self.moved(from, to),
             }
     }
 
@@ -189,6 +190,17 @@ impl Seen<'_> {
         let others = present.filter(|grant| scope.is_none_or(|scope| grant.scope.id != scope.id)).cloned();
         let changed = scope.map(|scope| Grant { role, scope: scope.clone(), id: None });
         held(&others.chain(changed).collect::<Vec<_>>())
+    }
+
+    /// The roles before, with the one in a scope in another.
+    fn moved(&self, from: &Target, to: &Scope) -> Vec<(ScopeId, Role)> {
+        let mut grants = self.before.grants.clone().unwrap_or_default();
+        for grant in &mut grants {
+            if !matches!(from, Target::Scope(from) if grant.scope.id != from.id) {
+                grant.scope = to.clone();
+            }
+        }
+        held(&grants)
     }
 
     fn keeps_preference(&self, key: &str, patch: &Patch<Value>) -> bool {

@@ -14,6 +14,7 @@
 //! | totality | [`total_requests`], [`total_replies`], [`strict`] |
 //! | a plan is a list | [`plan_is_a_list`] |
 //! | the declared fields are the shown ones | [`fields_as_declared`] |
+//! | the declared operations are the carried ones | [`operation_as_declared`] |
 //!
 //! What a law cannot know of a dialect is a parameter: [`Declared`] for its constants and synonyms,
 //! [`strategy::Vocabulary`] for the form of its ids, a [`Vendor`] for laws that need somebody to answer.
@@ -28,6 +29,7 @@ mod fields;
 mod idempotence;
 mod invention;
 mod lens;
+mod operations;
 mod plan;
 pub mod readme;
 mod round_trip;
@@ -46,6 +48,7 @@ pub use fields::fields_as_declared;
 pub use idempotence::idempotent;
 pub use invention::no_invention;
 pub use lens::{get_put, put_get, writing_back};
+pub use operations::operation_as_declared;
 pub use plan::plan_is_a_list;
 pub use round_trip::{request_round_trip, round_trip};
 pub use totality::{strict, total_replies, total_requests};

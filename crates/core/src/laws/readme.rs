@@ -23,13 +23,16 @@ fn replace(text: &str, name: &str, table: &str) -> Option<String> {
 /// What the dialect can do.
 pub fn operations(dialect: &Dialect) -> String {
     let row = |operation: &Operation| {
+        let (word, remark) = operation.translated.words();
         [
             format!("`{}`", operation.name),
             format!("`{} {}`", operation.method, operation.path),
             operation.access.to_string(),
+            word.to_owned(),
+            remark.to_owned(),
         ]
     };
-    table(["operation", "request", "access"], dialect.operations.iter().map(row))
+    table(["operation", "request", "access", "translated", "remark"], dialect.operations.iter().map(row))
 }
 
 /// What the dialect carries of a user.

@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 
 use crate::{
-    command::Command,
+    command::{Command, NewUser, Outcome},
     error::Error,
     message::{Call, Request},
     note::Note,
     patch::{Patch, UserPatch},
-    user::{Known, User},
+    query::{Cursor, PageRequest, UserQuery},
+    user::{Known, Name, User},
 };
 
 pub(super) fn bytes(bytes: &[u8]) -> String {
@@ -16,7 +17,7 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
 }
 
 pub(super) fn request(request: &Request) -> String {
-    format!("{} {} {}", request.method, request.path, bytes(&request.body))
+    format!("{} {}?{} {}", request.method, request.path, request.query, bytes(&request.body))
 }
 
 pub(super) fn call(call: &Call) -> String {
@@ -53,7 +54,7 @@ fn patched<T: Debug>(patch: &Patch<T>) -> String {
 pub(super) fn user(user: &User) -> String {
     let User { id, login, email, name, status, grants, primary_scope, .. } = user;
     let (login, email, status) = (known(login), known(email), known(status));
-    let crate::user::Name { display, given, family } = name;
+    let Name { display, given, family } = name;
     let (display, given, family) = (known(display), known(given), known(family));
     format!(
         "user {id}: login {login}, email {email}, name {display} = {given} + {family}, status {status}, \
@@ -68,10 +69,46 @@ pub(super) fn user(user: &User) -> String {
     )
 }
 
+pub(super) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::User(user) => self::user(user),
+        Outcome::Users(page) => {
+            let users: Vec<_> = page.users.iter().map(user).collect();
+            format!("{}, total {:?}: {}", users.len(), page.total, users.join("; "))
+        }
+        Outcome::Done => "done".into(),
+    }
+}
+
 pub(super) fn command(command: &Command) -> String {
     match command {
         Command::GetUser { user } => format!("get user {user}"),
         Command::UpdateUser { user, patch } => format!("update user {user}: {}", self::patch(patch)),
+        Command::GetSelf => "get self".into(),
+        Command::FindUsers { query, page } => {
+            let UserQuery { text, login, scopes, roles, level, status } = query;
+            let cursor = match page {
+                PageRequest::At(cursor) => cursor.as_ref().map(Cursor::as_str),
+                PageRequest::Numbered { .. } => None,
+            };
+            format!(
+                "find users with text {text:?}, login {login:?}, scopes {scopes:?}, roles {roles:?}, level {level:?}, \
+                 status {status:?}: page {page:?} {cursor:?}"
+            )
+        }
+        Command::CreateUser(new) => {
+            let NewUser { login, email, name: Name { display, given, family }, password, grants } = &**new;
+            let (display, given, family) = (known(display), known(given), known(family));
+            format!(
+                "create user {}: login {login:?}, name {display} = {given} + {family}, password {:?}, grants {grants:?}",
+                email.as_str(),
+                password.as_ref().map(|password| (password.as_str(), password.is_generated())),
+            )
+        }
+        Command::DeleteUser { user, removal } => format!("delete user {user}: {removal:?}"),
+        Command::SendMessage { user, message } => {
+            format!("send user {user} to {}: {}", message.phone, message.text)
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use clap::Args;
 use interlingua_core::{
-    Access, Call, Command, Error, Note, OnLoss, Outcome, Reply, Request, Result, Step, Target, UserId, http::StatusCode,
+    Access, Call, Command, Error, LossPolicy, Note, OnLoss, Outcome, Removal, Reply, Request, Result, Step, Target,
+    UserId, http::StatusCode,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -16,9 +17,9 @@ use tokio::time::Instant;
 use super::{Failed, REFUSED, UNAVAILABLE, print, say};
 use crate::{
     config::{self, Config},
-    executor::{MOST_CALLS, Transport},
+    executor::Transport,
     gateway::Service,
-    linking::Pair,
+    linking::{Pair, Unlinked},
     route::Route,
     trace::Context,
     translate::{self, Understood},
@@ -114,9 +115,9 @@ impl Translation {
             return Err(needs("a reply that shows a user"));
         };
         let links = &*route.shared.links;
-        let back = Pair { links, face: route.upstream.adapter.dialect().name, upstream: route.face.dialect().name };
+        let back = Pair { links, face: &*route.upstream.adapter, upstream: &*route.face };
         let asked = back.user_to_upstream(&user.id).await?;
-        let (user, more) = route.pair().to_face(*user, &asked, Access::Read).await?;
+        let (user, more) = route.pair().to_face(*user, &asked, Unlinked::Refuse).await?;
         notes.extend(more);
         let writing = route.face.write(&self.document.operation, &Outcome::User(Box::new(user)))?;
         notes.extend(writing.notes);
@@ -144,7 +145,7 @@ impl Planning {
         let (command, notes) = self.document.command(route, input, Some(&reader)).await?;
         let preferred = self.lenient.then_some(OnLoss::Warn);
         let mut replies = Vec::new();
-        while replies.len() < MOST_CALLS {
+        while replies.len() < route.most_calls() {
             let (calls, more) = match route.upstream.adapter.plan(&command, &replies)? {
                 Step::Done { notes, .. } => (Vec::new(), notes),
                 Step::Send { calls, notes } => (calls, notes),
@@ -177,7 +178,7 @@ impl Document {
         let configured = routes.find(|route| route.face == face && server(&route.upstream)).cloned();
         let route = configured.or_else(|| {
             let name = config.upstreams.iter().find(|(_, server)| server.dialect == upstream)?.0.clone();
-            Some(config::Route { face, upstream: name, loss: interlingua_core::LossPolicy::default() })
+            Some(config::Route { face, upstream: name, loss: LossPolicy::default(), removal: Removal::Reversible })
         });
         let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
         let service = Service::new(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
@@ -193,13 +194,16 @@ impl Document {
     ) -> Result<(Command, Vec<Note>)> {
         let Understood { mut command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
         let pair = route.pair();
-        let user = pair.user_to_upstream(command.user()).await?;
+        if let Command::FindUsers { query, page } = command {
+            return Ok((Command::FindUsers { query: pair.query_to_upstream(&query).await?, page }, notes));
+        }
+        let Some(asked) = command.user().cloned() else { return Ok((pair.to_upstream(command, None).await?, notes)) };
+        let user = pair.user_to_upstream(&asked).await?;
         if let Some(Target::Only { .. }) = command.grants().target() {
             let reader = reader.ok_or_else(|| needs("a request that names the scope of the role"))?;
-            let asked = command.user().clone();
             command = translate::complete(route, reader, command, &user, &asked).await?;
         }
-        Ok((pair.to_upstream(command, user).await?, notes))
+        Ok((pair.to_upstream(command, Some(user)).await?, notes))
     }
 
     fn request(&self, route: &Route, input: Vec<u8>) -> Result<Request> {

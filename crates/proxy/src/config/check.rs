@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Text};
+use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Removal, Text, UserId};
+use serde_json::Value;
 
 use super::{
     Client, Config, ConfigErrors, Limits, Listener, Route, Sandbox, Upstream,
@@ -52,6 +53,7 @@ impl<'a> Check<'a> {
         let upstreams = self.upstreams(file.upstreams);
         let clients = self.clients(file.clients);
         let limits = self.limits(&file.limits);
+        let ids = self.ids(&file.links.ids);
         let (store, users, scopes) = self.links(file.links);
         let sandbox = self.sandbox(&file.sandbox);
         match (file.admin.address, limits, store) {
@@ -63,6 +65,7 @@ impl<'a> Check<'a> {
                 listeners,
                 adapters,
                 store,
+                ids,
                 users,
                 scopes,
                 sandbox,
@@ -97,7 +100,13 @@ impl<'a> Check<'a> {
 
     fn limits(&mut self, raw: &file::Limits) -> Option<Limits> {
         let deadline = self.positive(&Key::of(["limits", "deadline"]), raw.deadline);
-        Some(Limits { body: raw.body?.0, in_flight: raw.in_flight?.0, deadline: deadline?, drain: raw.drain?.0 })
+        Some(Limits {
+            body: raw.body?.0,
+            calls: raw.calls?.0,
+            in_flight: raw.in_flight?.0,
+            deadline: deadline?,
+            drain: raw.drain?.0,
+        })
     }
 
     /// A time that leaves time to do something.
@@ -143,7 +152,7 @@ impl<'a> Check<'a> {
     }
 
     /// The name of a registered dialect.
-    fn dialect(&mut self, key: &Key, name: &str) -> Option<&'static str> {
+    pub(super) fn dialect(&mut self, key: &Key, name: &str) -> Option<&'static str> {
         let known = self.around.adapters.get_key_value(name);
         if known.is_none() {
             let known = self.around.adapters.keys().copied();
@@ -205,7 +214,19 @@ impl<'a> Check<'a> {
         }
         let key = self.required(&at.name("key"), raw.key, "say where the client's key is kept")?;
         let key = self.sound(&at.name("key"), key.read(self.around.environment, self.around.folder));
-        Some(Client { name: name?, key: key? })
+        let user = raw.user.and_then(|ids| self.client_user(&at.name("user"), &ids));
+        Some(Client { name: name?, key: key?, user })
+    }
+
+    fn client_user(&mut self, at: &Key, ids: &BTreeMap<String, Value>) -> Option<(Text, UserId)> {
+        let [(dialect, id)] = ids.iter().collect::<Vec<_>>()[..] else {
+            self.report.add(at, "expected one id, such as { ecgrid = 1042 }; the links tell the others");
+            return None;
+        };
+        let key = at.name(dialect);
+        let name = self.dialect(&key, dialect)?;
+        let id = self.sound(&key, self.around.adapters[name].user_id(id))?;
+        Some((name.into(), id))
     }
 
     // === listeners ===
@@ -255,7 +276,8 @@ impl<'a> Check<'a> {
         }
         let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
         let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
-        Some(Route { face: face?, upstream: upstream?, loss })
+        let removal = raw.delete.map_or(Removal::Reversible, |delete| delete.0);
+        Some(Route { face: face?, upstream: upstream?, loss, removal })
     }
 
     // === helpers ===

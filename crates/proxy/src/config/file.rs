@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Role, Text};
+use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ address = "127.0.0.1:9090"
 
 [limits]
 body = "1MiB"
+calls = 64
 in_flight = 1024
 deadline = "30s"
 drain = "30s"
@@ -71,6 +72,7 @@ pub(super) struct Admin {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Limits {
     pub(super) body: Option<Size>,
+    pub(super) calls: Option<Count>,
     pub(super) in_flight: Option<Count>,
     pub(super) deadline: Option<Span>,
     pub(super) drain: Option<Span>,
@@ -81,10 +83,20 @@ pub(super) struct Limits {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Links {
     pub(super) store: Option<String>,
+    /// By dialect.
+    pub(super) ids: BTreeMap<String, Numbers>,
     /// Ids by dialect, and what else there is to remember.
     pub(super) users: Vec<BTreeMap<String, Value>>,
     /// Likewise.
     pub(super) accounts: Vec<BTreeMap<String, Value>>,
+}
+
+/// From the first number to the last.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `first` and `last`")]
+pub(super) struct Numbers {
+    pub(super) first: Option<u64>,
+    pub(super) last: Option<u64>,
 }
 
 /// What the words of the dialects mean.
@@ -112,6 +124,8 @@ pub(super) struct Upstream {
 pub(super) struct Client {
     pub(super) name: Option<String>,
     pub(super) key: Option<KeySource>,
+    /// An id, by dialect.
+    pub(super) user: Option<BTreeMap<String, Value>>,
 }
 
 /// A port that is listened on.
@@ -129,6 +143,7 @@ pub(super) struct Route {
     pub(super) face: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) on_loss: Option<Loss>,
+    pub(super) delete: Option<Delete>,
     /// By JSON Pointer.
     pub(super) fields: BTreeMap<String, Loss>,
 }
@@ -180,6 +195,26 @@ impl TryFrom<String> for Loss {
 }
 
 const LOSSES: [&str; 3] = ["reject", "warn", "allow"];
+
+/// What to make of a removal that could be taken back, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Delete(pub(super) Removal);
+
+impl TryFrom<String> for Delete {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "terminate" => Ok(Self(Removal::Permanent)),
+            "reversible" => Ok(Self(Removal::Reversible)),
+            other => {
+                let words = ["terminate", "reversible"].into_iter();
+                Err(format!("nothing is called `{other}`; {}", suggestion(other, words)))
+            }
+        }
+    }
+}
 
 /// A canonical role, by its name.
 #[derive(Clone, Copy, Deserialize)]

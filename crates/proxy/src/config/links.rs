@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{Scope, Text, Timestamp, UserId};
-use interlingua_links::{Location, Memory, ScopeLink, StoreError, Taken, UserLink};
+use interlingua_links::{IdRange, Location, Memory, Ranges, ScopeLink, StoreError, Taken, UserLink};
 use serde_json::Value;
 
 use super::{
@@ -34,6 +34,30 @@ impl Check<'_> {
             self.once_each("users", users, |users| Memory::new(users, Vec::new())),
             self.once_each("accounts", scopes, |scopes| Memory::new(Vec::new(), scopes)),
         )
+    }
+
+    /// From which numbers ids are made: those that each dialect is made for, or some of them.
+    pub(super) fn ids(&mut self, raw: &BTreeMap<String, file::Numbers>) -> Ranges {
+        let mut ranges = Ranges::new();
+        for (name, adapter) in &self.around.adapters {
+            let numbers = adapter.dialect().fresh_ids.clone();
+            let range = IdRange::new(*numbers.start(), *numbers.end());
+            ranges.extend(range.ok().map(|range| (Text::from(*name), range)));
+        }
+        for (name, numbers) in raw {
+            let key = Key::of(["links", "ids", name.as_str()]);
+            let Some(dialect) = self.dialect(&key, name) else { continue };
+            let known = self.around.adapters[dialect].dialect().fresh_ids.clone();
+            let (first, last) = (numbers.first.unwrap_or(*known.start()), numbers.last.unwrap_or(*known.end()));
+            if last > *known.end() {
+                self.report
+                    .add(&key.name("last"), format!("expected at most {}: {name} has no ids beyond", known.end()));
+            }
+            if let Some(range) = self.sound(&key, IdRange::new(first, last).map_err(|error| error.to_string())) {
+                ranges.insert(dialect.into(), range);
+            }
+        }
+        ranges
     }
 
     fn user(&mut self, at: &Key, entry: Entry) -> UserLink {

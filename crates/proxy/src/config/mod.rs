@@ -31,8 +31,8 @@ use std::{
 };
 
 use figment::{Figment, value::Value};
-use interlingua_core::{Adapter, LossPolicy};
-use interlingua_links::{Location, ScopeLink, UserLink};
+use interlingua_core::{Adapter, LossPolicy, Removal, Text as CoreText, UserId};
+use interlingua_links::{Location, Ranges, ScopeLink, UserLink};
 use serde::Deserialize;
 
 pub use base_url::BaseUrl;
@@ -63,6 +63,8 @@ pub struct Config {
     pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
     /// Where links are kept.
     pub store: Location,
+    /// From which numbers ids are made for users of other dialects, by dialect.
+    pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
     pub users: Vec<UserLink>,
     /// The scopes whose ids belong together. No id stands in two of them.
@@ -76,6 +78,8 @@ pub struct Config {
 pub struct Limits {
     /// The largest body of a request, in bytes. Default: 1 MiB.
     pub body: usize,
+    /// How many calls one request may take. Default: 64.
+    pub calls: NonZeroU32,
     /// How many requests are worked on at once; more are refused. Default: 1024.
     pub in_flight: NonZeroU32,
     /// How long a request may take, with all calls that it needs. Default: 30 seconds.
@@ -104,6 +108,8 @@ pub struct Client {
     pub name: String,
     /// The SHA-256 of its key.
     pub key: [u8; 32],
+    /// The user that it is: a dialect, and its id there.
+    pub user: Option<(CoreText, UserId)>,
 }
 
 /// A port that clients talk to.
@@ -124,6 +130,8 @@ pub struct Route {
     pub upstream: String,
     /// What is done about losses.
     pub loss: LossPolicy,
+    /// What a client that removes a user, in a way that could be taken back, brings about. Default: no more than that.
+    pub removal: Removal,
 }
 
 /// Where the stand-ins for the vendors listen; those that have no address are not started.
@@ -153,6 +161,7 @@ impl fmt::Debug for Config {
             .field("listeners", &self.listeners)
             .field("adapters", &self.adapters.keys())
             .field("store", &self.store)
+            .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())
             .field("sandbox", &self.sandbox)

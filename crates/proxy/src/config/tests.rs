@@ -6,6 +6,7 @@ use interlingua_core::{
     Command, CredentialStyle, Dialect, Document, Error, Field, Level, Mapping, OnLoss, Outcome, Problem, Reading,
     Reply, Request, Response, Role, Scope, ScopeId, Step, UserId, Writing,
 };
+use interlingua_links::IdRange;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -30,6 +31,8 @@ impl Fake {
             operations: Vec::new(),
             error_schema: "{}",
             fields: &[],
+            fresh_ids: 1..=2_147_483_647,
+            files: &[],
         };
         Box::new(Self { dialect: Arc::new(dialect), mapping: Mapping::default() })
     }
@@ -76,6 +79,10 @@ impl Adapter for Fake {
             }
             _ => Err("expected a network".into()),
         }
+    }
+
+    fn fresh_user_id(&self, number: u64) -> UserId {
+        UserId::new(number.to_string())
     }
 
     fn pointer(&self, _: &Field, _: Document) -> String {
@@ -176,8 +183,13 @@ fn every_file_that_we_ship_loads() {
 fn without_a_file_it_is_the_sandbox() {
     let config = load_file(None, &[]).unwrap();
     let digest = |key| <[u8; 32]>::from(Sha256::digest(key));
-    assert_eq!(config.clients[0], Client { name: "sandbox-ecgrid".into(), key: digest("sandbox-ecgrid-key") });
-    assert_eq!(config.clients[1], Client { name: "sandbox-textus".into(), key: digest("sandbox-textus-token") });
+    let client = |name: &str, key, user: Option<(&str, &str)>| Client {
+        name: name.into(),
+        key: digest(key),
+        user: user.map(|(dialect, id)| (dialect.into(), UserId::new(id))),
+    };
+    assert_eq!(config.clients[0], client("sandbox-ecgrid", "sandbox-ecgrid-key", Some(("ecgrid", "1042"))));
+    assert_eq!(config.clients[1], client("sandbox-textus", "sandbox-textus-token", None));
     assert_eq!(config.upstreams["ecgrid"].credential.expose(), "sandbox-ecgrid-upstream-key");
     assert_eq!(config.upstreams["textus"].base_url.to_string(), "http://127.0.0.1:8102");
     assert_eq!(config.sandbox.ecgrid, Some(([127, 0, 0, 1], 8101).into()));
@@ -199,6 +211,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.admin, ([127, 0, 0, 1], 9090).into());
     let limits = Limits {
         body: 1_048_576,
+        calls: 64.try_into().unwrap(),
         in_flight: 1024.try_into().unwrap(),
         deadline: Duration::from_secs(30),
         drain: Duration::from_secs(30),
@@ -206,6 +219,8 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.limits, limits);
     assert_eq!(config.upstreams["partner"].timeout, Duration::from_secs(10));
     assert_eq!(config.listeners[0].routes[0].loss, LossPolicy::default());
+    assert_eq!(config.listeners[0].routes[0].removal, Removal::Reversible);
+    assert_eq!(config.ids["textus"], IdRange::new(1, 2_147_483_647).unwrap());
     assert_eq!(config.sandbox, Sandbox::default());
     let shown = format!("{:?}", config.adapters["textus"]);
     assert!(shown.contains(r#""emailNotification": "notifications.email""#), "{shown}");
@@ -304,7 +319,7 @@ fn unknown_keys() {
     check_other(
         "upstream =",
         "server = 1, upstream =",
-        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `on_loss`, `fields`",
+        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `on_loss`, `delete`, `fields`",
     );
     check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `ecgrid`, `textus`");
 }
@@ -561,6 +576,37 @@ fn the_search_for_problems_ends() {
     let same = "[[links.users]]\necgrid = 1\ntextus = \"a\"\n".repeat(1000);
     let errors = load(format!("{LEAST}{same}"), &[]).unwrap_err();
     assert_eq!(errors.lines().count(), MOST);
+}
+
+#[test]
+fn ids_are_made_where_the_dialect_has_them() {
+    let config = load(&format!("{LEAST}\n[links.ids.ecgrid]\nfirst = 7\nlast = 9"), &[]).unwrap();
+    assert_eq!(config.ids["ecgrid"], IdRange::new(7, 9).unwrap());
+    check_more(
+        "[links.ids.ecgrid]\nlast = 2147483648",
+        "12:1: links.ids.ecgrid.last: expected at most 2147483647: ecgrid has no ids beyond",
+    );
+    check_more(
+        "[links.ids.ecgrid]\nfirst = 9\nlast = 8",
+        "11:12: links.ids.ecgrid: not a range: the first number must not be above the last, nor the last above 2^63 - 2",
+    );
+}
+
+#[test]
+fn a_client_is_one_user() {
+    let client =
+        |user: &str| format!("[[clients]]\nname = \"a\"\nkey = {{ sha256 = \"{}\" }}\nuser = {user}", "0".repeat(64));
+    let config = load(&format!("{LEAST}\n{}", client("{ ecgrid = 1042 }")), &[]).unwrap();
+    assert_eq!(config.clients[0].user, Some(("ecgrid".into(), UserId::new("1042"))));
+    check_more(&client("{ ecgrid = \"x\" }"), "14:10: clients[0].user.ecgrid: expected an integer");
+    check_more(
+        &client("{}"),
+        "14:1: clients[0].user: expected one id, such as { ecgrid = 1042 }; the links tell the others",
+    );
+    check_more(
+        &client("{ ecgird = 1 }"),
+        "14:10: clients[0].user.ecgird: no dialect is called `ecgird`; did you mean `ecgrid`?",
+    );
 }
 
 #[test]
