@@ -1,14 +1,15 @@
-//! The calls that a command needs at this vendor.
+//! Changing a user: up to five calls, for profile, configuration, role and move, and the user as it is.
 //!
-//! One update can be up to five calls: the user as it is, profile, configuration, role, move. Which of them are needed
-//! follows from the command and from the replies so far, and from nothing else.
+//! Which of them are needed follows from the command and from the replies so far, and from nothing else.
+
+use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Level, Note, Outcome, Patch, Preferences, Problem,
-    Reply, Result, Role, Scope, Step, Target, Text, User, UserPatch, http::Method, split_name,
+    Call, Error, ErrorKind, Field, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply, Result, Role, Step,
+    Target, User, UserId, UserPatch,
 };
-use serde_json::Value;
 
+use super::{Present, clean_halves, get_user, network_mailbox, several_roles, split_whole, to_body, word, write};
 use crate::{
     Ecgrid,
     codes::{AuthLevel, NetworkMailbox},
@@ -17,17 +18,8 @@ use crate::{
     wire::{SetRole, UpdateConfig, UpdateUser},
 };
 
-pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
-    let unsupported = || Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation");
-    let id = read::number(command.user().ok_or_else(unsupported)?)?;
-    // To show a user is to change nothing.
-    let nothing = UserPatch::default();
-    let patch = match command {
-        Command::GetUser { .. } => &nothing,
-        Command::UpdateUser { patch, .. } => patch,
-        _ => return Err(unsupported()),
-    };
-    Update { ecgrid, id, patch, notes: Vec::new() }.step(replies)
+pub(super) fn plan(ecgrid: &Ecgrid, user: &UserId, patch: &UserPatch, replies: &[Reply]) -> Result<Step> {
+    Update { ecgrid, id: read::number(user)?, patch, notes: Vec::new() }.step(replies)
 }
 
 /// A call with what its reply must be.
@@ -92,8 +84,7 @@ impl Update<'_> {
     }
 
     fn show(&self) -> Planned {
-        let target = Op::GetUser.path().fill(&[&self.id.to_string()]);
-        Planned { call: Call::read(Method::GET, target), shows_user: true }
+        Planned { call: get_user(self.id), shows_user: true }
     }
 
     /// E-mail address and name.
@@ -127,14 +118,7 @@ impl Update<'_> {
             Patch::Set(whole) => {
                 let same = present.and_then(|user| user.name.whole()).is_some_and(|present| present == *whole);
                 if !same {
-                    let (given, family) = split_name(whole);
-                    if whole.trim().is_empty() {
-                        return Err(Error::invalid(vec![Problem::new(Field::Name, "expected more than blanks")]));
-                    }
-                    if clean_halves(whole).is_none() {
-                        let reason = "ECGrid has first and last name; the name is split at its first space";
-                        self.notes.push(Note::narrowed(Field::Name, reason));
-                    }
+                    let (given, family) = split_whole(whole, &mut self.notes)?;
                     wire.first_name = Some(given.into());
                     wire.last_name = Some(family.into());
                     fields.push(Field::Name);
@@ -147,7 +131,7 @@ impl Update<'_> {
 
     /// Notifications and custom values, by the names that the operator gave them.
     fn config(&mut self) -> Option<Planned> {
-        let mut wire = UpdateConfig { user_id: self.id, fields: std::collections::BTreeMap::new() };
+        let mut wire = UpdateConfig { user_id: self.id, fields: BTreeMap::new() };
         let mut fields = Vec::new();
         for (key, patch) in &self.patch.preferences {
             let field = Field::Preference(key.clone());
@@ -173,7 +157,7 @@ impl Update<'_> {
             read::config_field(self.ecgrid, key)?;
             Some((key.clone(), patch.set()?.clone()))
         });
-        Preferences { entries: written.collect::<std::collections::BTreeMap<Text, Value>>(), complete: false }
+        Preferences { entries: written.collect(), complete: false }
     }
 
     /// The roles to set, in this vendor's words.
@@ -185,8 +169,7 @@ impl Update<'_> {
             GrantChange::Move { .. } => Err(Error::new(ErrorKind::Unsupported, "not yet")),
             GrantChange::Replace(grants) => {
                 if grants.len() > 1 {
-                    let reason = format!("ECGrid shows one role in one scope at a time, not {}", grants.len());
-                    self.notes.push(Note::dropped(Field::Grants, reason));
+                    self.notes.push(several_roles(grants.len()));
                 }
                 let held = grants.iter().filter(|grant| grant.role > Role::None);
                 held.map(|grant| self.role(grant.role, &Target::Scope(grant.scope.clone()))).collect()
@@ -197,21 +180,12 @@ impl Update<'_> {
     fn role(&mut self, role: Role, target: &Target) -> Result<Wanted> {
         let (scope, level) = match target {
             Target::Scope(scope) => {
-                let scope = NetworkMailbox::parse(&scope.id).ok_or_else(|| {
-                    Error::new(ErrorKind::Internal, format!("`{}` is not an ECGrid network or mailbox", scope.id))
-                })?;
+                let scope = network_mailbox(scope)?;
                 (Some(scope), scope.level())
             }
             Target::Only { level } => (None, level.unwrap_or(Level::Unit)),
         };
-        let (level, narrowed) = AuthLevel::for_role(role, level).ok_or_else(|| {
-            Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation")
-        })?;
-        if narrowed {
-            let reason = format!("ECGrid has no word for just `{role}`; it becomes {}", level.word());
-            self.notes.push(Note::narrowed(Field::Role, reason));
-        }
-        Ok((level, scope))
+        Ok((word(role, level, &mut self.notes)?, scope))
     }
 
     /// The calls that give the user these roles.
@@ -306,7 +280,10 @@ impl Update<'_> {
 
     fn set_network_mailbox(&self, scope: Option<NetworkMailbox>) -> Planned {
         let body = to_body(&self.role_wire(None, scope));
-        Planned { call: Call::write(Method::POST, SET_NETWORK_MAILBOX, body, vec![Field::Scope]), shows_user: true }
+        Planned {
+            call: Call::write(Op::SetRole.method(), SET_NETWORK_MAILBOX, body, vec![Field::Scope]),
+            shows_user: true,
+        }
     }
 
     fn role_wire(&self, level: Option<AuthLevel>, scope: Option<NetworkMailbox>) -> SetRole {
@@ -319,57 +296,8 @@ impl Update<'_> {
     }
 
     fn write(&self, op: Op, wire: &impl serde::Serialize, fields: Vec<Field>, shows_user: bool) -> Planned {
-        Planned { call: Call::write(op.method(), op.path().to_string(), to_body(wire), fields), shows_user }
+        Planned { call: write(op, wire, fields), shows_user }
     }
-}
-
-/// The role that a user has.
-struct Present {
-    /// As others see it, who may see it as less than it is; `None` where they see none that has a word.
-    shown: Option<AuthLevel>,
-    /// As the vendor has it. What may be done, and in which order, is decided by this one.
-    level: AuthLevel,
-    /// Where the role holds.
-    granted: Option<NetworkMailbox>,
-    /// Where the user is: the mailbox, too, when the role is the network's.
-    scope: Option<NetworkMailbox>,
-}
-
-impl Present {
-    fn new(ecgrid: &Ecgrid, user: &User) -> Result<Self> {
-        let scope = user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id));
-        match user.grants.as_deref() {
-            Some([]) => Ok(Self { shown: Some(AuthLevel::General), level: AuthLevel::General, granted: None, scope }),
-            Some([Grant { scope: Scope { id, .. }, id: Some(word), .. }]) => {
-                let level = AuthLevel::from_word(word).ok_or_else(unknown_role)?;
-                let granted = NetworkMailbox::parse(id);
-                let role = ecgrid.roles.role(word).unwrap_or(Role::None);
-                let shown = granted.and_then(|scope| AuthLevel::for_role(role, scope.level()));
-                Ok(Self { shown: shown.map(|(level, _)| level), level, granted, scope })
-            }
-            _ => Err(unknown_role()),
-        }
-    }
-
-    fn may_change(&self) -> Result<()> {
-        if self.level.role() < Role::System {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Forbidden, "the user has a system-wide role, which a translation must not change"))
-    }
-}
-
-fn unknown_role() -> Error {
-    Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has")
-}
-
-fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(wire).expect("texts, numbers and JSON values always serialize")
-}
-
-/// The halves of a name of just two words, which can be split in one way only.
-fn clean_halves(name: &str) -> Option<(&str, &str)> {
-    name.split_once(' ').filter(|(given, family)| !given.is_empty() && !family.is_empty() && !family.contains(' '))
 }
 
 fn cannot_clear(field: Field) -> Note {

@@ -1,0 +1,123 @@
+//! The calls that a command needs at this vendor.
+
+mod update;
+
+use interlingua_core::{
+    Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Problem, Reply, Result, Role, Scope, Step, User,
+    UserPatch, split_name,
+};
+
+use crate::{
+    Ecgrid,
+    codes::{AuthLevel, NetworkMailbox},
+    routes::Op,
+};
+
+pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
+    match command {
+        // To show a user is to change nothing.
+        Command::GetUser { user } => update::plan(ecgrid, user, &UserPatch::default(), replies),
+        Command::UpdateUser { user, patch } => update::plan(ecgrid, user, patch, replies),
+        _ => Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
+    }
+}
+
+// === Calls ===
+
+/// The call that shows a user.
+fn get_user(id: i64) -> Call {
+    Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&id.to_string()]))
+}
+
+/// A call that writes what a document says.
+fn write(op: Op, wire: &impl serde::Serialize, fields: Vec<Field>) -> Call {
+    Call::write(op.method(), op.path().to_string(), to_body(wire), fields)
+}
+
+fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(wire).expect("texts, numbers and JSON values always serialize")
+}
+
+// === Names ===
+
+/// A whole name in the two halves that this vendor has.
+fn split_whole<'a>(whole: &'a str, notes: &mut Vec<Note>) -> Result<(&'a str, &'a str)> {
+    if whole.trim().is_empty() {
+        return Err(Error::invalid(vec![Problem::new(Field::Name, "expected more than blanks")]));
+    }
+    if clean_halves(whole).is_none() {
+        let reason = "ECGrid has first and last name; the name is split at its first space";
+        notes.push(Note::narrowed(Field::Name, reason));
+    }
+    Ok(split_name(whole))
+}
+
+/// The halves of a name of just two words, which can be split in one way only.
+fn clean_halves(name: &str) -> Option<(&str, &str)> {
+    name.split_once(' ').filter(|(given, family)| !given.is_empty() && !family.is_empty() && !family.contains(' '))
+}
+
+// === Roles ===
+
+/// The vendor's own form of a scope.
+fn network_mailbox(scope: &Scope) -> Result<NetworkMailbox> {
+    NetworkMailbox::parse(&scope.id)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("`{}` is not an ECGrid network or mailbox", scope.id)))
+}
+
+/// The vendor's word for a role that a command gives.
+fn word(role: Role, level: Level, notes: &mut Vec<Note>) -> Result<AuthLevel> {
+    let (level, narrowed) = AuthLevel::for_role(role, level)
+        .ok_or_else(|| Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation"))?;
+    if narrowed {
+        let reason = format!("ECGrid has no word for just `{role}`; it becomes {}", level.word());
+        notes.push(Note::narrowed(Field::Role, reason));
+    }
+    Ok(level)
+}
+
+/// That of so many roles only one can be seen.
+fn several_roles(count: usize) -> Note {
+    Note::dropped(Field::Grants, format!("ECGrid shows one role in one scope at a time, not {count}"))
+}
+
+/// The role that a user has.
+struct Present {
+    /// As others see it, who may see it as less than it is; `None` where they see none that has a word.
+    shown: Option<AuthLevel>,
+    /// As the vendor has it. What may be done, and in which order, is decided by this one.
+    level: AuthLevel,
+    /// Where the role holds.
+    granted: Option<NetworkMailbox>,
+    /// Where the user is: the mailbox, too, when the role is the network's.
+    scope: Option<NetworkMailbox>,
+}
+
+impl Present {
+    fn new(ecgrid: &Ecgrid, user: &User) -> Result<Self> {
+        let scope = user.primary_scope.as_ref().and_then(|scope| NetworkMailbox::parse(&scope.id));
+        match user.grants.as_deref() {
+            Some([]) => Ok(Self { shown: Some(AuthLevel::General), level: AuthLevel::General, granted: None, scope }),
+            Some([Grant { scope: Scope { id, .. }, id: Some(word), .. }]) => {
+                let level = AuthLevel::from_word(word).ok_or_else(unknown_role)?;
+                let granted = NetworkMailbox::parse(id);
+                let role = ecgrid.roles.role(word).unwrap_or(Role::None);
+                let shown = granted.and_then(|scope| AuthLevel::for_role(role, scope.level()));
+                Ok(Self { shown: shown.map(|(level, _)| level), level, granted, scope })
+            }
+            _ => Err(unknown_role()),
+        }
+    }
+
+    /// Refuses to touch a user whose role is above every translation.
+    fn may_change(&self) -> Result<()> {
+        if self.level.role() < Role::System {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forbidden, "the user has a system-wide role, which a translation must not change"))
+    }
+}
+
+fn unknown_role() -> Error {
+    Error::new(ErrorKind::BadReply, "the upstream does not say which role the user has")
+}
