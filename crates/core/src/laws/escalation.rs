@@ -61,7 +61,8 @@ pub fn no_escalation_in_plans(adapter: &dyn Adapter, command: &Command, vendor: 
     if let Some((what, call)) = found {
         return Err(broken(format!("{what} after {call}; before: {:?}", before.grants)));
     }
-    if let (None, Some(grant)) = (command.user(), run.user().and_then(|user| risen(user, &allowed, &held))) {
+    let created = run.user().filter(|_| command.user().is_none() && command.access() == Access::Write);
+    if let Some(grant) = created.and_then(|user| risen(user, &allowed, &held)) {
         return Err(broken(format!("{grant:?}; calls: {}", show::calls(&run.calls))));
     }
     if command.highest_role() == Some(Role::System) && (run.end.is_ok() || run.wrote()) {
