@@ -1,6 +1,6 @@
 //! The vendor's vocabularies: AuthLevels, statuses, error codes (vendor pages: "ENUMs", "Errors").
 
-use interlingua_core::{ErrorKind, Level, Role, RoleTable, ScopeId, Status, http::StatusCode};
+use interlingua_core::{Error, ErrorKind, Level, Role, RoleTable, ScopeId, Status, http::StatusCode};
 
 /// A permission role. One vendor word is two canonical things: a role, and how wide it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +87,41 @@ impl AuthLevel {
             (Role::System, _) => return None,
         })
     }
+
+    /// The roles that this word is written for.
+    pub(crate) fn written_for(self) -> Vec<Role> {
+        if self.role() == Role::System {
+            return vec![Role::System];
+        }
+        // A word without a width is written for the same roles in both.
+        let width = self.level().unwrap_or(Level::Unit);
+        let is_it = |role: &Role| Self::for_role(*role, width).is_some_and(|(level, _)| level == self);
+        ROLES.into_iter().filter(is_it).collect()
+    }
+
+    /// The words that a user can have who holds one of these roles, or any role when there are none, in a scope of this
+    /// width, as an operator's table takes them.
+    pub(crate) fn held_by(roles: &[Role], width: Option<Level>, table: &RoleTable) -> Vec<Self> {
+        let is_one = |level: &Self| {
+            let role = table.role(level.word()).unwrap_or(Role::None);
+            let fits = width.is_none() || level.level().is_none() || level.level() == width;
+            fits && if roles.is_empty() { role > Role::None } else { roles.contains(&role) }
+        };
+        Self::ALL.into_iter().filter(is_one).collect()
+    }
 }
+
+/// Every role that a word can be shown for.
+const ROLES: [Role; 5] = [Role::None, Role::Restricted, Role::Member, Role::Support, Role::Administrator];
 
 /// The vendor's vocabulary, with what each word means.
 pub(crate) fn roles() -> RoleTable {
     RoleTable::new(AuthLevel::ALL.map(|level| (level.word(), level.role())))
+}
+
+/// What becomes of the wish to give one of the system-wide roles.
+pub(crate) fn forbidden_role() -> Error {
+    Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation")
 }
 
 /// A network, or a mailbox in it. As an opaque id it is spelled `1` or `1/101`.
@@ -210,6 +240,21 @@ mod tests {
             }
         }
         assert_eq!(AuthLevel::for_role(Role::Support, Level::Unit), Some((AuthLevel::MailboxUser, true)));
+    }
+
+    #[test]
+    fn a_word_is_asked_for_by_the_roles_that_it_is_written_for() {
+        use AuthLevel::{General, MailboxUser, NetworkAdmin, TechOps, TpUser};
+        assert_eq!(MailboxUser.written_for(), [Role::Member, Role::Support]);
+        assert_eq!(NetworkAdmin.written_for(), [Role::Administrator]);
+        assert_eq!(TpUser.written_for(), [Role::Restricted]);
+        assert_eq!(General.written_for(), [Role::None]);
+        assert_eq!(TechOps.written_for(), [Role::System]);
+        for level in AuthLevel::ALL.into_iter().filter(|level| level.role() < Role::System) {
+            assert_eq!(AuthLevel::held_by(&level.written_for(), level.level(), &roles()), [level]);
+        }
+        assert_eq!(AuthLevel::held_by(&[Role::Administrator], None, &roles()).len(), 2);
+        assert_eq!(AuthLevel::held_by(&[], Some(Level::Unit), &roles()).len(), 6);
     }
 
     #[test]

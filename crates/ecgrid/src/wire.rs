@@ -1,6 +1,6 @@
 //! The vendor's documents, literally, and what they mean field by field.
 //!
-//! Vendor pages: "Update User", "Update Config", "Set Role", and "UserIDInfo" in the appendix.
+//! Vendor pages: those of the operations under "Users", and "UserIDInfo" in the appendix.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,54 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 use crate::codes::{self, AuthLevel, NetworkMailbox};
+
+/// `POST /v2/users/by-name`.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct GetUserByName {
+    pub(crate) login: Text,
+}
+
+/// `POST /v2/users/list`. Null is "not given", like absent.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListUsers {
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) network_id: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_level: Option<Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<Text>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) page_no: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) records_per_page: Option<i64>,
+}
+
+/// The largest number of a page: the vendor reads numbers into 32 bits.
+pub(crate) const LAST_PAGE: u32 = i32::MAX.cast_unsigned();
+/// The most users on a page that we serve or ask for; the vendor names no limit.
+pub(crate) const LARGEST_PAGE: u32 = 1000;
+
+/// `POST /v2/users`. Null is "not given", like absent.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CreateUser {
+    pub(crate) login: Text,
+    pub(crate) password: Text,
+    pub(crate) email: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first_name: Option<Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_name: Option<Text>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) network_id: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_level: Option<Text>,
+}
 
 /// `PUT /v2/users`. Null is "unchanged", like absent.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -44,7 +92,7 @@ pub(crate) struct UpdateConfig {
     pub(crate) fields: BTreeMap<Text, Value>,
 }
 
-/// `POST /v2/users/role`, and without `authLevel` `POST /v2/users/set-network-mailbox`.
+/// `POST /v2/users/role`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SetRole {
@@ -56,6 +104,27 @@ pub(crate) struct SetRole {
     pub(crate) network_id: Option<i64>,
     #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
     pub(crate) mailbox_id: Option<i64>,
+}
+
+/// `POST /v2/users/set-network-mailbox`. Null is "unchanged", like absent.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SetNetworkMailbox {
+    #[serde(deserialize_with = "id")]
+    pub(crate) user_id: i64,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) network_id: Option<i64>,
+    #[serde(default, deserialize_with = "optional_integer", skip_serializing_if = "Option::is_none")]
+    pub(crate) mailbox_id: Option<i64>,
+}
+
+/// `POST /v2/users/send-sms`.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendSms {
+    #[serde(deserialize_with = "id")]
+    pub(crate) user_id: i64,
+    pub(crate) message: Text,
 }
 
 /// The envelope of a success. The other two members that the vendor has for it are left out, as on its pages.
@@ -251,6 +320,16 @@ pub(crate) struct UserIdInfoOut<'a> {
 /// A text, or null where the text is known to be none.
 pub(crate) type Member<'a> = Option<&'a str>;
 
+/// A note about `data`, of the user at this place in a list.
+pub(crate) fn in_list(mut note: Note, index: usize) -> Note {
+    if let Place::Pointer(_, pointer) = &mut note.place
+        && let Some(below) = pointer.strip_prefix("/data/")
+    {
+        *pointer = format!("/data/{index}/{below}").into();
+    }
+    note
+}
+
 /// A number without a fraction, which JSON may spell `1042.0`.
 fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
@@ -284,4 +363,41 @@ pub(crate) fn email(address: &str) -> Result<Email, interlingua_core::Error> {
             "expected an e-mail address",
         )])
     })
+}
+
+/// What the vendor asks of a password, in the words of its pages.
+pub(crate) const PASSWORD: &str =
+    "expected a password with a small and a capital letter, a digit, and something that is neither letter nor digit";
+
+/// Whether the vendor takes a text for a password.
+pub(crate) fn is_password(text: &str) -> bool {
+    let kinds: [fn(char) -> bool; 4] = [
+        |c| c.is_ascii_lowercase(),
+        |c| c.is_ascii_uppercase(),
+        |c| c.is_ascii_digit(),
+        |c| !c.is_ascii_alphanumeric(),
+    ];
+    !text.contains('\n') && kinds.iter().all(|kind| text.contains(*kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_have_four_kinds_of_characters() {
+        for good in ["aA1-", "Abc123!x", "Äa A1"] {
+            assert!(is_password(good), "{good}");
+        }
+        for bad in ["", "abc123!x", "ABC123!X", "Abcdef!x", "Abc123xx", "aA1-\n"] {
+            assert!(!is_password(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn notes_of_a_list_have_its_pointers() {
+        let moved = |pointer: &str| in_list(Note::dropped(Place::upstream(pointer), ""), 3).place.to_string();
+        assert_eq!(moved("/data/shoe~1size"), "/data/3/shoe~1size");
+        assert_eq!(moved("/trace"), "/trace");
+    }
 }

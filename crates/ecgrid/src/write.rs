@@ -10,23 +10,55 @@ use crate::{
     codes::{self, AuthLevel, NetworkMailbox},
     read,
     routes::Op,
-    wire::{Failure, Success, UserIdInfoOut},
+    wire::{self, Failure, Success, UserIdInfoOut},
 };
 
 pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
     let op = Op::from_name(operation)
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the outcome is for an operation of another dialect"))?;
-    match (op, outcome) {
-        (Op::UpdateConfig, Outcome::User(_)) => Ok(Writing {
-            response: document(StatusCode::OK, &Success { success: true, data: true }),
-            notes: Vec::new(),
-        }),
-        (Op::GetUser | Op::UpdateUser | Op::SetRole, Outcome::User(shown)) => user(shown),
-        _ => Err(Error::new(ErrorKind::Internal, "the outcome is not one of this operation")),
-    }
+    let (response, notes) = match (op, outcome) {
+        (
+            Op::GetMe | Op::GetUser | Op::CreateUser | Op::UpdateUser | Op::SetRole | Op::SetNetworkMailbox,
+            Outcome::User(shown),
+        ) => {
+            let (data, notes) = user(shown)?;
+            (success(&data), notes)
+        }
+        (Op::GetUserByName | Op::ListUsers, Outcome::Users(page)) => {
+            let (data, notes) = users(&page.users)?;
+            (success(&data), notes)
+        }
+        (Op::UpdateConfig, Outcome::User(_) | Outcome::Done) | (Op::SendSms | Op::TerminateUser, Outcome::Done) => {
+            (success(&true), Vec::new())
+        }
+        _ => return Err(Error::new(ErrorKind::Internal, "the outcome is not one of this operation")),
+    };
+    Ok(Writing { response, notes })
 }
 
-fn user(user: &User) -> Result<Writing> {
+fn success(data: &impl serde::Serialize) -> Response {
+    document(StatusCode::OK, &Success { success: true, data })
+}
+
+fn users(users: &[User]) -> Result<(Vec<UserIdInfoOut<'_>>, Vec<Note>)> {
+    let (mut data, mut notes, mut of_any) = (Vec::with_capacity(users.len()), Vec::new(), Vec::new());
+    for (index, user) in users.iter().enumerate() {
+        let (one, others) = self::user(user)?;
+        data.push(one);
+        for note in others {
+            match note.place {
+                // What the other dialect's documents have; once says it of all.
+                Place::Field(..) if of_any.contains(&note) => {}
+                Place::Field(..) => of_any.push(note),
+                Place::Pointer(..) => notes.push(wire::in_list(note, index)),
+            }
+        }
+    }
+    notes.append(&mut of_any);
+    Ok((data, notes))
+}
+
+fn user(user: &User) -> Result<(UserIdInfoOut<'_>, Vec<Note>)> {
     let user_id = read::number(&user.id)?;
     let mut notes = Vec::new();
     let login = match (&user.login, &user.email) {
@@ -67,7 +99,7 @@ fn user(user: &User) -> Result<Writing> {
         status,
         created,
     };
-    Ok(Writing { response: document(StatusCode::OK, &Success { success: true, data }), notes })
+    Ok((data, notes))
 }
 
 /// A text as a member of a document: left out where nobody knows it, null where it is known to be none.
@@ -194,7 +226,8 @@ fn document(status: StatusCode, document: &impl serde::Serialize) -> Response {
 pub(crate) fn pointer(ecgrid: &Ecgrid, field: &Field, document: Document) -> String {
     let member = match field {
         Field::User => "userId",
-        Field::Login => "login",
+        // Users are found by their logins; nothing else that is searched for is a text.
+        Field::Login | Field::Search => "login",
         Field::Email => "email",
         Field::Name | Field::GivenName => "firstName",
         Field::FamilyName => "lastName",
@@ -202,6 +235,9 @@ pub(crate) fn pointer(ecgrid: &Ecgrid, field: &Field, document: Document) -> Str
         Field::Scope => "networkId",
         Field::Status => "status",
         Field::Created => "created",
+        Field::Password => "password",
+        Field::Page => "pageNo",
+        Field::Message => "message",
         Field::Preference(key) => read::config_field(ecgrid, key).unwrap_or(key),
         // No document of this dialect has it; the canonical name is the best there is.
         other => &other.name(),

@@ -5,18 +5,22 @@
 mod common;
 
 use common::{
-    ADAPTER, CELL_PHONE, VALIDATOR, john, pages, request_documents, scope, user_documents, vendor, vendor_where,
+    ADAPTER, CELL_PHONE, VALIDATOR, crowded_vendor, john, list_documents, pages, request_documents, requests, scope,
+    user_documents, vendor, vendor_where,
 };
 use interlingua_core::{
-    Adapter, Command, NOTIFY_EMAIL, Outcome, Request, Scope, Text, User, UserId, UserPatch,
+    Adapter, Command, Cursor, GrantChange, Level, Message, NOTIFY_EMAIL, Name, NewUser, Outcome, PageRequest, Password,
+    Removal, Request, Role, Scope, Status, Target, Text, User, UserId, UserPage, UserPatch, UserQuery,
     http::Method,
-    laws::{self, Declared, strategy, strategy::Vocabulary},
+    laws::{self, Declared, carry_out, strategy, strategy::Vocabulary},
 };
 use interlingua_ecgrid::Ecgrid;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const SHOWS_USER: [&str; 3] = ["get-user", "update-user", "set-role"];
+const SHOWS_USER: [&str; 6] = ["get-user", "get-me", "create-user", "update-user", "set-role", "set-network-mailbox"];
+const SHOWS_USERS: [&str; 2] = ["get-user-by-name", "list-users"];
+const SAYS_TRUE: [&str; 3] = ["update-config", "send-sms", "terminate-user"];
 
 const DECLARED: Declared<'_> = Declared {
     constants: &[
@@ -24,6 +28,8 @@ const DECLARED: Declared<'_> = Declared {
         ("/data/authLevel", &["NetworkAdmin", "NetworkUser", "MailboxAdmin", "MailboxUser", "TPUser", "General"]),
         ("/data/status", &["Development", "Active", "Preproduction", "Suspended", "Terminated"]),
         ("/data/mailboxId", &["0"]),
+        // Requests: what a new user is when nothing is said.
+        ("/authLevel", &["MailboxUser"]),
     ],
     absences: &[
         ("/errorCode", &["\"\"", "null"]),
@@ -64,10 +70,112 @@ fn users() -> impl Strategy<Value = User> {
     strategy::users(&words((1..=i32::MAX, prop::option::of(1..=i32::MAX)).prop_map(|(n, m)| scope(n, m))))
 }
 
-/// Changes that name networks and mailboxes of the stand-in.
-fn patches() -> impl Strategy<Value = UserPatch> {
+/// Networks and mailboxes of the stand-in.
+fn places() -> impl Strategy<Value = Scope> + Clone {
     let places = [scope(1, None), scope(1, Some(101)), scope(1, Some(102)), scope(2, None), scope(2, Some(201))];
-    strategy::patches(&words(prop::sample::select(places.to_vec())))
+    prop::sample::select(places.to_vec())
+}
+
+fn patches() -> impl Strategy<Value = UserPatch> {
+    strategy::patches(&words(places()))
+}
+
+fn moves() -> impl Strategy<Value = UserPatch> {
+    let only = Just(Target::Only { level: None });
+    let from = prop_oneof![2 => only, 1 => places().prop_map(Target::Scope)];
+    (from, places()).prop_map(|(from, to)| UserPatch { grants: GrantChange::Move { from, to }, ..UserPatch::default() })
+}
+
+const ROLES: [Role; 6] = [Role::None, Role::Restricted, Role::Member, Role::Support, Role::Administrator, Role::System];
+
+fn queries() -> impl Strategy<Value = UserQuery> {
+    let text = prop::option::weighted(0.2, prop::sample::select(vec!["ada", "SMITH", "@example.com", "nobody"]));
+    let login = prop::option::weighted(0.2, prop::sample::select(vec!["jsmith", "sysop", "nobody", ""]));
+    let roles = prop_oneof![
+        3 => prop::collection::vec(prop::sample::select(&ROLES[..]), 0..3),
+        1 => Just(vec![Role::Member, Role::Support]),
+        1 => Just(vec![Role::None]),
+    ];
+    let level = prop::option::of(prop::sample::select(vec![Level::Unit, Level::Organisation]));
+    let status = prop::option::weighted(0.3, prop::sample::select(vec![Status::Active, Status::Terminated]));
+    (text, login, prop::collection::vec(places(), 0..3), roles, level, status).prop_map(
+        |(text, login, scopes, roles, level, status)| UserQuery {
+            text: text.map(Text::from),
+            login: login.map(Text::from),
+            scopes,
+            roles,
+            level,
+            status,
+        },
+    )
+}
+
+fn page_requests() -> impl Strategy<Value = PageRequest> {
+    let number = |number: u32| std::num::NonZeroU32::new(number).unwrap();
+    let numbered = (1..4u32, prop_oneof![1..200u32, Just(u32::MAX)])
+        .prop_map(move |(page, size)| PageRequest::Numbered { number: number(page), size: number(size) });
+    let cursors = prop::option::of(prop_oneof![(1..4u32).prop_map(|page| page.to_string()), "\\PC{0,3}"]);
+    prop_oneof![numbered, cursors.prop_map(|cursor| PageRequest::At(cursor.map(Cursor::new)))]
+}
+
+fn new_users() -> impl Strategy<Value = NewUser> {
+    let name = prop_oneof![
+        strategy::texts().prop_map(|whole| Name { display: whole.into(), ..Name::default() }),
+        (strategy::texts(), strategy::texts()).prop_map(|(given, family)| Name {
+            given: given.into(),
+            family: family.into(),
+            ..Name::default()
+        }),
+        Just(Name::default()),
+    ];
+    let password = prop_oneof![
+        4 => "[a-z][A-Z][0-9][!-/]\\PC{0,6}".prop_map(|text| Some(Password::given(text))),
+        2 => Just(Some(Password::generated("Abc123!x"))),
+        1 => strategy::texts().prop_map(|text| Some(Password::given(text))),
+        1 => Just(None),
+    ];
+    let login = prop::option::of(strategy::texts());
+    (login, strategy::emails(), name, password, strategy::grants(&words(places())))
+        .prop_map(|(login, email, name, password, grants)| NewUser { login, email, name, password, grants })
+}
+
+fn messages() -> impl Strategy<Value = Message> {
+    let phones = prop::sample::select(vec![CELL_PHONE, NOTIFY_EMAIL]);
+    (strategy::texts(), phones).prop_map(|(text, phone)| Message { text, phone: phone.into() })
+}
+
+/// Everything but a change to a user.
+fn other_commands() -> impl Strategy<Value = Command> {
+    let removals = prop::sample::select(vec![Removal::Permanent, Removal::Reversible]);
+    prop_oneof![
+        1 => Just(Command::GetSelf),
+        4 => (queries(), page_requests()).prop_map(|(query, page)| Command::FindUsers { query, page }),
+        4 => new_users().prop_map(|new| Command::CreateUser(Box::new(new))),
+        2 => removals.prop_map(|removal| Command::DeleteUser { user: john(), removal }),
+        1 => messages().prop_map(|message| Command::SendMessage { user: john(), message }),
+    ]
+}
+
+fn all_commands() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        4 => other_commands(),
+        2 => moves().prop_map(common::update),
+        4 => patches().prop_map(common::update),
+        1 => Just(Command::GetUser { user: john() }),
+    ]
+}
+
+/// All users that a query asks for, of all of the vendor's pages.
+fn found(query: &UserQuery, asked: &UserQuery, vendor: &mut laws::Vendor<'_>) -> Vec<UserId> {
+    let (mut users, mut cursor) = (Vec::new(), None);
+    loop {
+        let command = Command::FindUsers { query: asked.clone(), page: PageRequest::At(cursor) };
+        let Ok(Outcome::Users(page)) = carry_out(&**ADAPTER, &command, vendor).end else { panic!("no page") };
+        let covers = |scope: &_, other: &_| ADAPTER.covers(scope, other);
+        users.extend(page.users.into_iter().filter_map(|user| query.pick(user, covers)).map(|user| user.id));
+        let Some(next) = page.next else { return users };
+        cursor = Some(next);
+    }
 }
 
 /// What user 1042 is before a change.
@@ -81,7 +189,8 @@ fn present() -> impl Strategy<Value = (&'static str, i32, i32)> {
 }
 
 fn all_documents() -> Vec<Value> {
-    user_documents().into_iter().chain(request_documents()).chain([json!({"success": true, "data": true})]).collect()
+    let others = [json!({"success": true, "data": true}), json!({"success": true, "data": "Abc123!x"})];
+    user_documents().into_iter().chain(list_documents()).chain(request_documents()).chain(others).collect()
 }
 
 /// The user that an answer shows; anybody where it shows none.
@@ -106,6 +215,14 @@ fn the_vendors_requests_survive_the_round_trip() {
     }
 }
 
+#[test]
+fn requests_that_create_and_move_survive_the_round_trip() {
+    let carried = ["/v2/users", "/v2/users/set-network-mailbox"];
+    for request in requests().into_iter().filter(|request| carried.contains(&request.path.as_str())) {
+        laws::request_round_trip(&**ADAPTER, &request, &mut vendor(), &DECLARED).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -120,10 +237,15 @@ proptest! {
 
     #[test]
     fn requests_near_the_vendors_survive_the_round_trip(
-        path in prop::sample::select(vec!["/v2/users", "/v2/users/role", "/v2/users/update-config"]),
+        (method, path) in prop::sample::select(vec![
+            (Method::PUT, "/v2/users"),
+            (Method::POST, "/v2/users"),
+            (Method::POST, "/v2/users/role"),
+            (Method::POST, "/v2/users/update-config"),
+            (Method::POST, "/v2/users/set-network-mailbox"),
+        ]),
         document in strategy::edited(request_documents()),
     ) {
-        let method = if path == "/v2/users" { Method::PUT } else { Method::POST };
         let request = Request::new(method, path, document.to_string());
         if let Ok((_, unknown)) = VALIDATOR.request(ADAPTER.dialect(), &request)
             && unknown.is_empty()
@@ -152,9 +274,16 @@ proptest! {
 
     #[test]
     fn answers_are_valid(user in users()) {
+        for operation in SHOWS_USER.into_iter().chain(["update-config"]) {
+            laws::valid_answers(&**ADAPTER, &VALIDATOR, operation, &Outcome::User(Box::new(user.clone())))?;
+        }
+    }
 
-        for operation in &ADAPTER.dialect().operations {
-            laws::valid_answers(&**ADAPTER, &VALIDATOR, operation.name, &Outcome::User(Box::new(user.clone())))?;
+    #[test]
+    fn lists_are_valid(users in prop::collection::vec(users(), 0..4), query in queries(), page in page_requests()) {
+        let page = UserPage { query, page, users, total: None, next: None };
+        for operation in SHOWS_USERS {
+            laws::valid_answers(&**ADAPTER, &VALIDATOR, operation, &Outcome::Users(page.clone()))?;
         }
     }
 
@@ -186,6 +315,35 @@ proptest! {
         laws::plan_is_a_list(&**ADAPTER, &common::update(patch), &mut vendor_where(level, network, mailbox))?;
     }
 
+    #[test]
+    fn reading_shows_where_a_role_was_moved((level, network, mailbox) in present(), patch in moves()) {
+        laws::put_get(&**ADAPTER, &john(), &patch, &mut vendor_where(level, network, mailbox))?;
+    }
+
+// === Other commands ===
+
+    #[test]
+    fn no_role_rises_in_another_plan((level, network, mailbox) in present(), command in all_commands()) {
+        laws::no_escalation_in_plans(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+    }
+
+    #[test]
+    fn other_calls_are_valid((level, network, mailbox) in present(), command in all_commands()) {
+        laws::valid_calls(&**ADAPTER, &VALIDATOR, &command, &mut vendor_where(level, network, mailbox))?;
+    }
+
+    #[test]
+    fn other_plans_are_lists((level, network, mailbox) in present(), command in all_commands()) {
+        laws::plan_is_a_list(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+    }
+
+    #[test]
+    fn a_filter_loses_nobody((level, network, mailbox) in present(), query in queries()) {
+        let mut vendor = vendor_where(level, network, mailbox);
+        let all = found(&query, &UserQuery::default(), &mut vendor);
+        prop_assert_eq!(found(&query, &query, &mut vendor), all);
+    }
+
 // === Anything ===
 
     #[test]
@@ -195,10 +353,22 @@ proptest! {
     }
 
     #[test]
-    fn any_reply_is_understood_or_refused(patch in patches(), replies in strategy::replies(all_documents())) {
-        laws::total_replies(&**ADAPTER, &common::update(patch), &replies)?;
-        laws::total_replies(&**ADAPTER, &Command::GetUser { user: john() }, &replies)?;
+    fn any_reply_is_understood_or_refused(command in all_commands(), replies in strategy::replies(all_documents())) {
+        laws::total_replies(&**ADAPTER, &command, &replies)?;
     }
+}
+
+#[test]
+fn what_was_done_is_told() {
+    for operation in SAYS_TRUE {
+        laws::valid_answers(&**ADAPTER, &VALIDATOR, operation, &Outcome::Done).unwrap();
+    }
+}
+
+#[test]
+fn every_page_is_read() {
+    let everybody = UserQuery::default();
+    assert_eq!(found(&everybody, &everybody, &mut crowded_vendor()).len(), 154);
 }
 
 #[test]
@@ -209,6 +379,25 @@ fn errors_are_valid() {
 }
 
 // === What is declared ===
+
+#[test]
+fn the_declared_operations_are_the_carried_ones() {
+    let dialect = ADAPTER.dialect();
+    let mut named: Vec<_> = requests()
+        .iter()
+        .map(|request| {
+            laws::operation_as_declared(&**ADAPTER, request).unwrap();
+            let (operation, notes) = VALIDATOR.request(dialect, request).unwrap();
+            assert!(notes.is_empty(), "{}", operation.name);
+            operation.name
+        })
+        .collect();
+    let mut declared: Vec<_> = dialect.operations.iter().map(|operation| operation.name).collect();
+    named.sort_unstable();
+    declared.sort_unstable();
+    assert_eq!(named, declared);
+    assert_eq!(named.len(), 16);
+}
 
 #[test]
 fn the_declared_fields_are_the_shown_ones() {

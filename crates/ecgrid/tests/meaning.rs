@@ -143,7 +143,7 @@ fn ids_have_32_bits() {
         let error = post("/v2/users/update-config", &json!({"userId": id})).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{id}");
     }
-    for path in ["/v2/users/0", "/v2/users/me", "/v2/users/2147483648"] {
+    for path in ["/v2/users/0", "/v2/users/you", "/v2/users/2147483648"] {
         refused(ADAPTER.read(&Request::get(path)), "/userId");
     }
 }

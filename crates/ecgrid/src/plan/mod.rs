@@ -1,16 +1,21 @@
 //! The calls that a command needs at this vendor.
 
+mod create;
+mod find;
+mod message;
+mod remove;
 mod update;
 
 use interlingua_core::{
-    Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Problem, Reply, Result, Role, Scope, Step, User,
-    UserPatch, split_name,
+    Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Outcome, Problem, Reply, Result, Role, Scope, Step,
+    User, UserPatch, split_name,
 };
 
 use crate::{
     Ecgrid,
-    codes::{AuthLevel, NetworkMailbox},
+    codes::{self, AuthLevel, NetworkMailbox},
     routes::Op,
+    wire::SetRole,
 };
 
 pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Result<Step> {
@@ -18,8 +23,26 @@ pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Res
         // To show a user is to change nothing.
         Command::GetUser { user } => update::plan(ecgrid, user, &UserPatch::default(), replies),
         Command::UpdateUser { user, patch } => update::plan(ecgrid, user, patch, replies),
+        Command::GetSelf => find::plan_self(ecgrid, replies),
+        Command::FindUsers { query, page } => find::plan(ecgrid, query, page, replies),
+        Command::CreateUser(new) => create::plan(ecgrid, new, replies),
+        Command::DeleteUser { user, removal } => remove::plan(ecgrid, user, *removal, replies),
+        Command::SendMessage { user, message } => message::plan(ecgrid, user, message, replies),
         _ => Err(Error::new(ErrorKind::Unsupported, "ECGrid has no counterpart for this operation")),
     }
+}
+
+/// A plan of one call, whose reply tells what came of it.
+fn single(
+    call: Call,
+    mut notes: Vec<Note>,
+    replies: &[Reply],
+    read: impl FnOnce(&Reply) -> Result<(Outcome, Vec<Note>)>,
+) -> Result<Step> {
+    let Some(reply) = replies.first() else { return Ok(Step::Send { calls: vec![call], notes }) };
+    let (outcome, found) = read(reply)?;
+    notes.extend(found);
+    Ok(Step::Done { outcome, notes })
 }
 
 // === Calls ===
@@ -27,6 +50,22 @@ pub(crate) fn plan(ecgrid: &Ecgrid, command: &Command, replies: &[Reply]) -> Res
 /// The call that shows a user.
 fn get_user(id: i64) -> Call {
     Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&id.to_string()]))
+}
+
+/// A call that reads what a document asks for.
+fn ask(op: Op, wire: &impl serde::Serialize) -> Call {
+    Call { body: to_body(wire).into(), ..Call::read(op.method(), op.path().to_string()) }
+}
+
+/// The call that sets a role: in a scope, or where the user is.
+fn set_role(id: i64, level: AuthLevel, scope: Option<NetworkMailbox>) -> Call {
+    let wire = SetRole {
+        user_id: id,
+        auth_level: Some(level.word().into()),
+        network_id: scope.map(|scope| scope.network),
+        mailbox_id: scope.and_then(|scope| scope.mailbox),
+    };
+    write(Op::SetRole, &wire, vec![Field::Role])
 }
 
 /// A call that writes what a document says.
@@ -67,8 +106,7 @@ fn network_mailbox(scope: &Scope) -> Result<NetworkMailbox> {
 
 /// The vendor's word for a role that a command gives.
 fn word(role: Role, level: Level, notes: &mut Vec<Note>) -> Result<AuthLevel> {
-    let (level, narrowed) = AuthLevel::for_role(role, level)
-        .ok_or_else(|| Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation"))?;
+    let (level, narrowed) = AuthLevel::for_role(role, level).ok_or_else(codes::forbidden_role)?;
     if narrowed {
         let reason = format!("ECGrid has no word for just `{role}`; it becomes {}", level.word());
         notes.push(Note::narrowed(Field::Role, reason));

@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Call, Error, ErrorKind, Field, GrantChange, Level, Note, Outcome, Patch, Preferences, Reply, Result, Role, Step,
-    Target, User, UserId, UserPatch,
+    Call, Error, ErrorKind, Field, GrantChange, Level, Note, Outcome, Patch, Preferences, Problem, Reply, Result, Role,
+    Scope, Step, Target, User, UserId, UserPatch,
 };
 
-use super::{Present, clean_halves, get_user, network_mailbox, several_roles, split_whole, to_body, word, write};
+use super::{Present, clean_halves, get_user, network_mailbox, set_role, several_roles, split_whole, word, write};
 use crate::{
     Ecgrid,
     codes::{AuthLevel, NetworkMailbox},
     read,
-    routes::{Op, SET_NETWORK_MAILBOX},
-    wire::{SetRole, UpdateConfig, UpdateUser},
+    routes::Op,
+    wire::{SetNetworkMailbox, UpdateConfig, UpdateUser},
 };
 
 pub(super) fn plan(ecgrid: &Ecgrid, user: &UserId, patch: &UserPatch, replies: &[Reply]) -> Result<Step> {
@@ -45,7 +45,7 @@ impl Update<'_> {
         let (present, replies) = match replies.split_first() {
             _ if !self.needs_present() => (None, replies),
             None => return Ok(Step::Send { calls: vec![self.show().call], notes: self.notes }),
-            Some((first, rest)) => (Some(read::user(self.ecgrid, self.id, first)?), rest),
+            Some((first, rest)) => (Some(read::user(self.ecgrid, Some(self.id), first)?), rest),
         };
         let profile = self.profile(present.as_ref().map(|(user, _)| user))?;
         let mut calls: Vec<_> = profile.into_iter().chain(config).collect();
@@ -56,7 +56,7 @@ impl Update<'_> {
         let mut shown = present;
         for (planned, reply) in calls.iter().zip(replies) {
             if planned.shows_user {
-                shown = Some(read::user(self.ecgrid, self.id, reply)?);
+                shown = Some(read::user(self.ecgrid, Some(self.id), reply)?);
             } else {
                 read::done(reply)?;
             }
@@ -76,7 +76,7 @@ impl Update<'_> {
         let ambiguous_name = self.patch.name.display.set().is_some_and(|name| clean_halves(name).is_none());
         let role = match &self.patch.grants {
             GrantChange::Keep => false,
-            GrantChange::Replace(_) => true,
+            GrantChange::Replace(_) | GrantChange::Move { .. } => true,
             // In the only scope, the vendor knows where that is.
             change => matches!(change.target(), Some(Target::Scope(_))),
         };
@@ -163,10 +163,10 @@ impl Update<'_> {
     /// The roles to set, in this vendor's words.
     fn roles(&mut self) -> Result<Vec<Wanted>> {
         match &self.patch.grants {
-            GrantChange::Keep => Ok(Vec::new()),
+            // What is moved is the role that the user has.
+            GrantChange::Keep | GrantChange::Move { .. } => Ok(Vec::new()),
             GrantChange::Upsert(role, target) => Ok(vec![self.role(*role, target)?]),
             GrantChange::Remove(target) => Ok(vec![self.role(Role::None, target)?]),
-            GrantChange::Move { .. } => Err(Error::new(ErrorKind::Unsupported, "not yet")),
             GrantChange::Replace(grants) => {
                 if grants.len() > 1 {
                     self.notes.push(several_roles(grants.len()));
@@ -193,6 +193,7 @@ impl Update<'_> {
         let user = || user.ok_or_else(|| Error::new(ErrorKind::Internal, "the user was not read first"));
         match &self.patch.grants {
             GrantChange::Replace(_) => self.replace_roles(roles, Present::new(self.ecgrid, user()?)?),
+            GrantChange::Move { from, to } => self.move_role(from, to, &Present::new(self.ecgrid, user()?)?),
             change if matches!(change.target(), Some(Target::Scope(_))) => {
                 self.change_role(roles, &Present::new(self.ecgrid, user()?)?)
             }
@@ -249,6 +250,27 @@ impl Update<'_> {
         Ok(calls)
     }
 
+    /// The present role in another scope, which must be no wider: what is a unit's must not become an organisation's.
+    fn move_role(&mut self, from: &Target, to: &Scope, present: &Present) -> Result<Vec<Planned>> {
+        present.may_change()?;
+        let wrong = |expected: String| Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]));
+        let (role, scope) = (present.level.role(), network_mailbox(to)?);
+        if let Target::Scope(from) = from
+            && present.granted != Some(network_mailbox(from)?)
+        {
+            return wrong(format!("expected a user with a role in {}", from.id));
+        }
+        match present.granted {
+            Some(granted) if granted == scope => return Ok(Vec::new()),
+            Some(granted) if granted.level() < scope.level() && role > Role::None => {
+                return wrong(format!("expected a scope that is no wider than {}", granted.id()));
+            }
+            _ => {}
+        }
+        let level = word(role, scope.level(), &mut self.notes)?;
+        Ok(self.replace_role(present, level, Some(scope)))
+    }
+
     /// A role in a scope that may not be the present one. In no order of the calls has the user more in between than
     /// before or after: a lower role is set before the move, a higher one after it; where each has something that the
     /// other has not, the user moves with the role that both have.
@@ -274,25 +296,16 @@ impl Update<'_> {
     }
 
     fn set_role(&self, level: AuthLevel, scope: Option<NetworkMailbox>) -> Planned {
-        let wire = self.role_wire(Some(level), scope);
-        self.write(Op::SetRole, &wire, vec![Field::Role], true)
+        Planned { call: set_role(self.id, level, scope), shows_user: true }
     }
 
     fn set_network_mailbox(&self, scope: Option<NetworkMailbox>) -> Planned {
-        let body = to_body(&self.role_wire(None, scope));
-        Planned {
-            call: Call::write(Op::SetRole.method(), SET_NETWORK_MAILBOX, body, vec![Field::Scope]),
-            shows_user: true,
-        }
-    }
-
-    fn role_wire(&self, level: Option<AuthLevel>, scope: Option<NetworkMailbox>) -> SetRole {
-        SetRole {
+        let wire = SetNetworkMailbox {
             user_id: self.id,
-            auth_level: level.map(|level| level.word().into()),
             network_id: scope.map(|scope| scope.network),
             mailbox_id: scope.and_then(|scope| scope.mailbox),
-        }
+        };
+        self.write(Op::SetNetworkMailbox, &wire, vec![Field::Scope], true)
     }
 
     fn write(&self, op: Op, wire: &impl serde::Serialize, fields: Vec<Field>, shows_user: bool) -> Planned {

@@ -40,6 +40,11 @@ pub(crate) fn vendor_where(level: &str, network: i32, mailbox: i32) -> impl FnMu
     vendor
 }
 
+/// The vendor, with a hundred and fifty users besides.
+pub(crate) fn crowded_vendor() -> impl FnMut(&Call) -> Reply {
+    answering(interlingua_sandbox::Ecgrid::new().generate(150, 7))
+}
+
 fn answering(mut stand_in: impl Vendor) -> impl FnMut(&Call) -> Reply {
     move |call| {
         let request = http::Request::builder()
@@ -110,13 +115,54 @@ pub(crate) fn user_documents() -> Vec<Value> {
     shown.chain(others).collect()
 }
 
-/// Requests to every operation.
+/// A request to every operation.
+pub(crate) fn requests() -> Vec<Request> {
+    let with = |path: &str, body: Value| Request::new(Method::POST, path, body.to_string());
+    let without = |method, path: &str| Request::new(method, path, Bytes::new());
+    let password = "Abc123!x";
+    let others = [
+        without(Method::GET, "/v2/users/me"),
+        without(Method::GET, "/v2/users/1042"),
+        with("/v2/users/by-name", json!({"login": "jsmith"})),
+        with(
+            "/v2/users/list",
+            json!({"networkId": 1, "mailboxId": 101, "authLevel": "MailboxUser", "status": "Active"}),
+        ),
+        with("/v2/users", new_user()),
+        with("/v2/users/set-network-mailbox", json!({"userId": 1042, "networkId": 1, "mailboxId": 102})),
+        with("/v2/users/password", json!({"userId": 1042, "newPassword": password})),
+        with("/v2/users/generate-password", json!({"length": 16})),
+        without(Method::GET, "/v2/users/key/1042"),
+        without(Method::POST, "/v2/users/key-generate/1042"),
+        without(Method::POST, "/v2/users/reset/1042"),
+        with("/v2/users/send-sms", json!({"userId": 1042, "message": "See you"})),
+        without(Method::DELETE, "/v2/users/1042"),
+    ];
+    pages().map(|(request, _)| request).into_iter().chain(others).collect()
+}
+
+/// A user to be created.
+pub(crate) fn new_user() -> Value {
+    json!({
+        "login": "jdoe", "password": "Abc123!x", "email": "jane.doe@example.com", "firstName": "Jane",
+        "lastName": "Doe", "networkId": 1, "mailboxId": 101, "authLevel": "MailboxAdmin",
+    })
+}
+
+/// Bodies of requests to every operation that has one.
 pub(crate) fn request_documents() -> Vec<Value> {
-    let shown = pages().map(|(request, _)| serde_json::from_slice(&request.body).unwrap());
+    let bodies = requests().into_iter().filter(|request| !request.body.is_empty());
     let others = [
         json!({"userId": 1042, "cellPhone": "+13035550100", "emailNotification": true, "shoeSize": 43}),
         json!({"userId": 1042, "authLevel": "MailboxUser", "networkId": 1, "mailboxId": 102}),
         json!({"userId": 1042, "authLevel": "NoChange", "networkId": null}),
+        json!({"pageNo": 2, "recordsPerPage": 10, "networkId": 0, "authLevel": "General"}),
     ];
-    shown.into_iter().chain(others).collect()
+    bodies.map(|request| serde_json::from_slice(&request.body).unwrap()).chain(others).collect()
+}
+
+/// Answers that show several users.
+pub(crate) fn list_documents() -> Vec<Value> {
+    let users = user_documents().into_iter().map(|mut document| document["data"].take()).collect();
+    [Vec::new(), users].map(|users| json!({"success": true, "data": users})).into()
 }
