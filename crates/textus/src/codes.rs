@@ -49,6 +49,12 @@ pub(crate) fn account_from_iri(iri: &str) -> Option<ScopeId> {
     segment_after(iri, "/accounts/").map(ScopeId::new)
 }
 
+/// The slug in `/accounts/my_account`, or of `my_account` itself.
+pub(crate) fn account_from_slug_or_iri(text: &str) -> Option<ScopeId> {
+    let slug = text.strip_prefix("/accounts/").unwrap_or(text);
+    is_id(slug).then(|| ScopeId::new(slug))
+}
+
 fn segment_after<'a>(iri: &'a str, prefix: &str) -> Option<&'a str> {
     iri.strip_prefix(prefix).filter(|segment| is_id(segment))
 }

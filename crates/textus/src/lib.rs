@@ -2,6 +2,7 @@
 
 mod codes;
 mod plan;
+mod query;
 mod read;
 mod routes;
 mod wire;

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use interlingua_core::{
-    Command, Email, Error, ErrorKind, Grant, GrantChange, NamePatch, Note, Patch, Place, Problem, Reading, Refusal,
-    Reply, Request, Result, Scope, Text, User, UserId, UserPatch, http::StatusCode, json, pointer_token,
+    Command, Cursor, Email, Error, ErrorKind, Grant, GrantChange, Known, Name, NamePatch, NewUser, Note, Patch, Place,
+    Problem, Reading, Refusal, Removal, Reply, Request, Result, Scope, Text, User, UserId, UserPatch, http::StatusCode,
+    json, pointer_token,
 };
 use serde_json::Value;
 
 use crate::{
-    Textus, codes,
+    Textus, codes, query,
     routes::Op,
-    wire::{self, MembershipIn, MembershipsIn, Notifications, UpdateUser, UserIn},
+    wire::{self, CreateUser, MembershipIn, MembershipsIn, Notifications, UpdateUser, UserIn, UsersIn},
 };
 
 // === As a server ===
@@ -22,28 +23,60 @@ pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
         .find(&request.method, &request.path)
         .map_err(|_| Error::new(ErrorKind::NoSuchPath, "there is no such path or method"))?;
     let op = Op::from_name(operation.name).expect("the dialect's operations are made from `Op`");
-    let user = parameters
-        .first()
-        .filter(|id| codes::is_id(id))
-        .map(UserId::new)
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, "the path does not hold a user's id"))?;
-    let (command, notes) = match op {
-        Op::GetUser => (Command::GetUser { user }, Vec::new()),
+    let user = || {
+        let user = parameters.first().filter(|id| codes::is_id(id)).map(UserId::new);
+        user.ok_or_else(|| Error::new(ErrorKind::NotFound, "the path does not hold a user's id"))
+    };
+    let (command, mut notes) = match op {
+        Op::ListUsers => {
+            let (query, page, notes) = query::read(&request.query)?;
+            (Command::FindUsers { query, page }, notes)
+        }
+        Op::GetUser => (Command::GetUser { user: user()? }, Vec::new()),
+        Op::CreateUser => {
+            let (new, notes) = create_user(textus, json::request(&request.body)?)?;
+            (Command::CreateUser(Box::new(new)), notes)
+        }
         Op::UpdateUser => {
+            let user = user()?;
             let (patch, notes) = update_user(textus, &user, json::request(&request.body)?)?;
             (Command::UpdateUser { user, patch }, notes)
         }
+        Op::DeleteUser => (Command::DeleteUser { user: user()?, removal: Removal::Reversible }, Vec::new()),
     };
+    if op != Op::ListUsers {
+        notes.extend(query::no_parameters(&request.query));
+    }
     Ok(Reading { operation: op.name().into(), command, notes })
+}
+
+fn create_user(textus: &Textus, wire: CreateUser) -> Result<(NewUser, Vec<Note>)> {
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    if wire.name.is_empty() {
+        problems.push(Problem::new(Place::request("/name"), "expected a text that is not empty"));
+    }
+    if wire.memberships.is_empty() {
+        problems.push(Problem::new(Place::request("/memberships"), "expected at least one membership"));
+    }
+    let email = email(&wire.email, &mut problems);
+    let grants = grants(textus, wire.memberships, &mut problems, &mut notes);
+    let Some(email) = email.filter(|_| problems.is_empty()) else { return Err(Error::invalid(problems)) };
+    let name = Name { display: Known::Value(wire.name), ..Name::default() };
+    Ok((NewUser { login: None, email, name, password: None, grants }, notes))
+}
+
+fn email(address: &str, problems: &mut Vec<Problem>) -> Option<Email> {
+    let email = Email::parse(address).ok();
+    if email.is_none() {
+        problems.push(Problem::new(Place::request("/email"), "expected an e-mail address"));
+    }
+    email
 }
 
 fn update_user(textus: &Textus, user: &UserId, wire: UpdateUser) -> Result<(UserPatch, Vec<Note>)> {
     let mut problems = texts(user, &wire);
     let mut notes = Vec::new();
-    let email = wire.email.map(|address| Email::parse(&address)).transpose().unwrap_or_else(|_| {
-        problems.push(Problem::new(Place::request("/email"), "expected an e-mail address"));
-        None
-    });
+    let email = wire.email.and_then(|address| email(&address, &mut problems));
     let mut preferences = notifications(wire.notifications, wire.settings.notifications, &mut problems);
     for (key, value) in wire.settings.custom_settings {
         if wire::is_custom_key(&key) {
@@ -149,9 +182,48 @@ fn grants(
 
 /// The user that a reply shows, who must be the one that was asked for.
 pub(crate) fn user(textus: &Textus, asked: &UserId, reply: &Reply) -> Result<(User, Vec<Note>)> {
-    wire_user(asked, reply)?
-        .into_user(&textus.roles)
+    canonical(textus, wire_user(asked, reply)?)
+}
+
+/// The user that a reply shows, whoever it is.
+pub(crate) fn new_user(textus: &Textus, reply: &Reply) -> Result<(User, Vec<Note>)> {
+    done(reply)?;
+    canonical(textus, json::reply(&reply.body)?)
+}
+
+fn canonical(textus: &Textus, wire: UserIn) -> Result<(User, Vec<Note>)> {
+    wire.into_user(&textus.roles)
         .ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream's answer has no user's id"))
+}
+
+/// A page of users, as far as one reply shows it.
+pub(crate) struct Found {
+    /// Each with its notes, whose pointers lead into the user and not into the page.
+    pub(crate) users: Vec<(User, Vec<Note>)>,
+    pub(crate) total: Option<u64>,
+    pub(crate) next: Option<Cursor>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// The page of users that a reply shows.
+pub(crate) fn users(textus: &Textus, reply: &Reply) -> Result<Found> {
+    done(reply)?;
+    let UsersIn { members, total_items, view, others, .. } = json::reply(&reply.body)?;
+    let mut notes: Vec<_> = wire::unknown_members("", &others).collect();
+    let total = total_items.filter(|total| *total >= members.len() as u64);
+    if total != total_items {
+        notes.push(Note::dropped(Place::upstream("/totalItems"), "less than the users that are shown"));
+    }
+    let elsewhere = || Error::new(ErrorKind::BadReply, "the upstream's next page is not one of users");
+    let next = view.and_then(|view| view.next);
+    let next = next.map(|link| query::of_a_link(&link).ok_or_else(elsewhere)).transpose()?;
+    let users = members.into_iter().map(|user| canonical(textus, user)).collect::<Result<_>>()?;
+    Ok(Found { users, total, next, notes })
+}
+
+/// That a reply is no refusal, where nothing else is to be learnt from it.
+pub(crate) fn done(reply: &Reply) -> Result<()> {
+    if reply.status.is_success() { Ok(()) } else { Err(refusal(reply)) }
 }
 
 /// The memberships of a user as a request would have them.
@@ -169,9 +241,7 @@ pub(crate) fn present_memberships(asked: &UserId, reply: &Reply) -> Result<Vec<M
 }
 
 fn wire_user(asked: &UserId, reply: &Reply) -> Result<UserIn> {
-    if !reply.status.is_success() {
-        return Err(refusal(reply));
-    }
+    done(reply)?;
     let user: UserIn = json::reply(&reply.body)?;
     if user.id == codes::user_iri(asked) {
         Ok(user)

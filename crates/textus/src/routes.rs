@@ -5,17 +5,23 @@ use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation
 /// The operations that this adapter understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
+    ListUsers,
     GetUser,
+    CreateUser,
     UpdateUser,
+    DeleteUser,
 }
 
 impl Op {
-    const ALL: [Self; 2] = [Self::GetUser, Self::UpdateUser];
+    const ALL: [Self; 5] = [Self::ListUsers, Self::GetUser, Self::CreateUser, Self::UpdateUser, Self::DeleteUser];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::ListUsers => "list-users",
             Self::GetUser => "get-user",
+            Self::CreateUser => "create-user",
             Self::UpdateUser => "update-user",
+            Self::DeleteUser => "delete-user",
         }
     }
 
@@ -25,13 +31,49 @@ impl Op {
 
     pub(crate) const fn method(self) -> Method {
         match self {
-            Self::GetUser => Method::GET,
+            Self::ListUsers | Self::GetUser => Method::GET,
+            Self::CreateUser => Method::POST,
             Self::UpdateUser => Method::PUT,
+            Self::DeleteUser => Method::DELETE,
         }
     }
 
     pub(crate) const fn path(self) -> Template {
-        Template::new("/users/{user}")
+        match self {
+            Self::ListUsers | Self::CreateUser => Template::new("/users"),
+            Self::GetUser | Self::UpdateUser | Self::DeleteUser => Template::new("/users/{user}"),
+        }
+    }
+
+    const fn access(self) -> Access {
+        match self {
+            Self::ListUsers | Self::GetUser => Access::Read,
+            Self::CreateUser | Self::UpdateUser | Self::DeleteUser => Access::Write,
+        }
+    }
+
+    const fn request_schema(self) -> Option<&'static str> {
+        match self {
+            Self::ListUsers | Self::GetUser | Self::DeleteUser => None,
+            Self::CreateUser => Some(include_str!("../schemas/create-user.request.json")),
+            Self::UpdateUser => Some(include_str!("../schemas/update-user.request.json")),
+        }
+    }
+
+    const fn response_schema(self) -> Option<&'static str> {
+        match self {
+            Self::ListUsers => Some(include_str!("../schemas/users.response.json")),
+            Self::GetUser | Self::CreateUser | Self::UpdateUser => Some(include_str!("../schemas/user.response.json")),
+            Self::DeleteUser => None,
+        }
+    }
+
+    const fn translated(self) -> Translated {
+        match self {
+            Self::ListUsers | Self::GetUser | Self::CreateUser => Translated::Carried,
+            Self::UpdateUser => Translated::Narrowed("messaging accounts and analytics reports are TextUs's own"),
+            Self::DeleteUser => Translated::Narrowed("only the user is taken away: campaigns are TextUs's own"),
+        }
     }
 
     fn operation(self) -> Operation {
@@ -39,10 +81,10 @@ impl Op {
             name: self.name(),
             method: self.method(),
             path: self.path(),
-            access: if self == Self::GetUser { Access::Read } else { Access::Write },
-            request_schema: (self == Self::UpdateUser).then_some(include_str!("../schemas/update-user.request.json")),
-            response_schema: Some(include_str!("../schemas/user.response.json")),
-            translated: Translated::Carried,
+            access: self.access(),
+            request_schema: self.request_schema(),
+            response_schema: self.response_schema(),
+            translated: self.translated(),
         }
     }
 }
@@ -105,9 +147,14 @@ mod tests {
 
     #[test]
     fn methods_and_paths_mean_operations() {
+        check(&Method::GET, "/users", Some("list-users"));
+        check(&Method::POST, "/users", Some("create-user"));
         check(&Method::GET, "/users/wqyODPA", Some("get-user"));
         check(&Method::PUT, "/users/wqyODPA", Some("update-user"));
+        check(&Method::DELETE, "/users/wqyODPA", Some("delete-user"));
         check(&Method::PATCH, "/users/wqyODPA", None);
+        check(&Method::PUT, "/users", None);
+        check(&Method::POST, "/messages", None);
         check(&Method::GET, "/users/wqyODPA/memberships", None);
         check(&Method::GET, "/my_account/contacts", None);
     }

@@ -1,6 +1,6 @@
 //! The vendor's documents, literally, and what they mean field by field.
 //!
-//! Vendor pages: "Update User", "Show User", "types/User". JSON-LD of a fixed shape: it is read and written as JSON.
+//! Vendor pages: "List", "Show", "Create" and "Update User", "types/User", "Send a message". JSON-LD of a fixed shape: it is read and written as JSON.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +34,18 @@ pub(crate) struct UpdateUser {
     pub(crate) memberships: Option<Vec<MembershipIn>>,
     #[serde(default)]
     pub(crate) settings: SettingsIn,
+}
+
+/// `POST /users`: what a request must hold.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CreateUser {
+    pub(crate) name: Text,
+    pub(crate) email: Text,
+    pub(crate) memberships: Vec<MembershipIn>,
+    #[serde(default, rename = "@type", deserialize_with = "given")]
+    _type: Option<Text>,
+    #[serde(default, rename = "@context", deserialize_with = "given")]
+    _context: Option<Text>,
 }
 
 /// A member of a request may be left out, but null means nothing.
@@ -99,6 +111,23 @@ pub(crate) struct UpdateUserOut<'a> {
     pub(crate) memberships: Option<Vec<MembershipIn>>,
     #[serde(skip_serializing_if = "SettingsOut::is_empty")]
     pub(crate) settings: SettingsOut<'a>,
+}
+
+/// `POST /users`: what we send.
+#[derive(Debug, Serialize)]
+pub(crate) struct CreateUserOut<'a> {
+    pub(crate) name: Text,
+    pub(crate) email: &'a str,
+    pub(crate) memberships: Vec<MembershipIn>,
+}
+
+/// `POST /messages`: what we send.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageOut<'a> {
+    pub(crate) to: &'a str,
+    pub(crate) body: &'a str,
+    /// Of the user that the message comes from.
+    pub(crate) email: &'a str,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -221,10 +250,30 @@ pub(crate) struct MembershipCollection {
     others: MemberNames,
 }
 
+/// A page of users, as it is read.
 #[derive(Debug, Deserialize)]
-struct View {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UsersIn {
+    pub(crate) members: Vec<UserIn>,
     #[serde(default)]
-    next: Option<Text>,
+    pub(crate) total_items: Option<u64>,
+    #[serde(default)]
+    pub(crate) view: Option<View>,
+    #[serde(default, rename = "id")]
+    _id: Option<Text>,
+    #[serde(default, rename = "@type")]
+    _type: Option<Text>,
+    #[serde(default, rename = "@context")]
+    _context: Option<Text>,
+    #[serde(flatten)]
+    pub(crate) others: MemberNames,
+}
+
+/// Which page of a list this is, and where the next one is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct View {
+    #[serde(default)]
+    pub(crate) next: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -366,7 +415,8 @@ impl UserSettings {
     }
 }
 
-fn unknown_members<'a>(parent: &'a str, others: &'a MemberNames) -> impl Iterator<Item = Note> + 'a {
+/// A note for each member that nobody carries.
+pub(crate) fn unknown_members<'a>(parent: &'a str, others: &'a MemberNames) -> impl Iterator<Item = Note> + 'a {
     others.0.iter().map(move |name| {
         let pointer = format!("{parent}/{}", pointer_token(name));
         Note::dropped(Place::upstream(pointer), "not a member that this adapter carries")
@@ -417,19 +467,56 @@ pub(crate) struct UserSettingsOut<'a> {
 #[serde(untagged)]
 pub(crate) enum MembershipsOut<'a> {
     Iri(String),
-    Collection(CollectionOut<'a>),
+    Collection(CollectionOut<MembershipOut<'a>>),
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CollectionOut<'a> {
+pub(crate) struct CollectionOut<T> {
     #[serde(rename = "@type")]
     pub(crate) kind: &'static str,
     #[serde(rename = "@context")]
     pub(crate) context: &'static str,
     pub(crate) id: String,
-    pub(crate) members: Vec<MembershipOut<'a>>,
-    pub(crate) total_items: usize,
+    pub(crate) members: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) total_items: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) view: Option<ViewOut>,
+}
+
+impl<T> CollectionOut<T> {
+    /// A list that is shown whole.
+    pub(crate) fn whole(id: String, members: Vec<T>) -> Self {
+        let total_items = Some(members.len() as u64);
+        let (kind, context) = ("hydra:Collection", "/contexts/hydra:Collection.jsonld");
+        Self { kind, context, id, members, total_items, view: None }
+    }
+
+    /// A page of a list.
+    pub(crate) fn page(id: String, members: Vec<T>, total_items: Option<u64>, view: ViewOut) -> Self {
+        Self { total_items, view: Some(view), ..Self::whole(id, members) }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ViewOut {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    #[serde(rename = "@context")]
+    context: &'static str,
+    id: String,
+    first: String,
+    next: Option<String>,
+    /// Nobody keeps the way back.
+    previous: Option<String>,
+}
+
+impl ViewOut {
+    pub(crate) fn new(id: String, first: String, next: Option<String>) -> Self {
+        let (kind, context) = ("hydra:PartialCollectionView", "/contexts/hydra:PartialCollectionView.jsonld");
+        Self { kind, context, id, first, next, previous: None }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -3,33 +3,86 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Document, Error, ErrorKind, Field, Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Note, Outcome, Place, Preferences,
-    Response, Result, Role, Text, User, Writing, http::StatusCode, pointer_token, split_name,
+    Document, Error, ErrorKind, Field, Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Note, Outcome, PageRequest, Place,
+    Preferences, Response, Result, Role, ScopeId, Text, User, UserPage, Writing, http::StatusCode, pointer_token,
+    split_name,
 };
 use serde_json::Value;
 
 use crate::{
-    codes,
+    codes, query,
     routes::Op,
     wire::{
         self, AccountOut, CollectionOut, ErrorOut, MembershipOut, MembershipsOut, Notifications, UserOut,
-        UserSettingsOut,
+        UserSettingsOut, ViewOut,
     },
 };
 
 pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
     match (Op::from_name(operation), outcome) {
-        (Some(Op::GetUser | Op::UpdateUser), Outcome::User(shown)) => user(shown),
+        (Some(Op::GetUser | Op::UpdateUser), Outcome::User(shown)) => user(StatusCode::OK, shown),
+        (Some(Op::CreateUser), Outcome::User(created)) => user(StatusCode::CREATED, created),
+        (Some(Op::ListUsers), Outcome::Users(page)) => users(page),
+        (Some(Op::DeleteUser), Outcome::Done) => {
+            Ok(Writing { response: Response::new(StatusCode::NO_CONTENT, Vec::new()), notes: Vec::new() })
+        }
         _ => Err(Error::new(ErrorKind::Internal, "the outcome is not one of this operation")),
     }
 }
 
-fn user(user: &User) -> Result<Writing> {
+fn user(status: StatusCode, user: &User) -> Result<Writing> {
+    let mut notes = Vec::new();
+    let iri = codes::user_iri(&user.id);
+    let response = json(status, &document(user, &iri, &mut notes)?);
+    Ok(Writing { response, notes })
+}
+
+fn users(page: &UserPage) -> Result<Writing> {
+    page.query.scopes.iter().try_for_each(|scope| is_account(&scope.id))?;
+    let mut notes = Vec::new();
+    let iris: Vec<_> = page.users.iter().map(|user| codes::user_iri(&user.id)).collect();
+    let mut members = Vec::with_capacity(iris.len());
+    for (position, (user, iri)) in page.users.iter().zip(&iris).enumerate() {
+        let mut found = Vec::new();
+        members.push(document(user, iri, &mut found)?);
+        notes.extend(found.into_iter().map(|note| in_member(note, position)));
+    }
+    if page.total.is_none() {
+        notes.push(Note::unknown(Place::response("/totalItems"), "nobody has counted the users of all pages"));
+    }
+    let cursor = match &page.page {
+        PageRequest::At(cursor) => cursor.as_ref(),
+        PageRequest::Numbered { .. } => None,
+    };
+    let iri = |cursor| query::iri(&page.query, cursor);
+    let view = ViewOut::new(iri(cursor), iri(None), page.next.as_ref().map(|next| iri(Some(next))));
+    let response = json(StatusCode::OK, &CollectionOut::page(iri(None), members, page.total, view));
+    Ok(Writing { response, notes })
+}
+
+/// A note about a user, as one about the page that has the user at this position.
+pub(crate) fn in_member(note: Note, position: usize) -> Note {
+    let document = note.place.document();
+    let pointer = match &note.place {
+        Place::Field(document, field) => pointer(field, *document),
+        Place::Pointer(_, pointer) => pointer.to_string(),
+    };
+    Note { place: Place::Pointer(document, format!("/members/{position}{pointer}").into()), ..note }
+}
+
+fn is_account(scope: &ScopeId) -> Result<()> {
+    if codes::is_id(scope.as_str()) {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Internal, format!("`{scope}` is not a TextUs account")))
+    }
+}
+
+/// The document of a user with this IRI.
+fn document<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> Result<UserOut<'a>> {
     if !codes::is_id(user.id.as_str()) {
         return Err(Error::new(ErrorKind::Internal, format!("`{}` is not a TextUs user id", user.id)));
     }
-    let mut notes = Vec::new();
-    let iri = codes::user_iri(&user.id);
     let unknown = |notes: &mut Vec<Note>, pointer: &'static str| {
         notes.push(Note::unknown(Place::response(pointer), "the upstream does not say"));
     };
@@ -37,42 +90,40 @@ fn user(user: &User) -> Result<Writing> {
         (Known::Null, _) => Some(None),
         (_, Some(whole)) => Some(Some(whole)),
         (_, None) => {
-            unknown(&mut notes, "/name");
+            unknown(notes, "/name");
             None
         }
     };
-    let (first_name, last_name) = names(user, &mut notes);
+    let (first_name, last_name) = names(user, notes);
     let email = match &user.email {
         Known::Value(email) => Some(Some(email.as_str())),
         Known::Null => Some(None),
         Known::Unknown => {
-            unknown(&mut notes, "/email");
+            unknown(notes, "/email");
             None
         }
     };
     let discarded = user.status.value().map(|status| codes::discarded(*status));
     match discarded {
-        None => unknown(&mut notes, "/discarded"),
+        None => unknown(notes, "/discarded"),
         Some((_, true)) => notes.push(Note::narrowed(Place::response("/discarded"), "it tells only who may sign in")),
         Some((_, false)) => {}
     }
-    let document = UserOut {
+    Ok(UserOut {
         kind: "User",
         context: "/contexts/User.jsonld",
-        id: &iri,
+        id: iri,
         name,
         first_name,
         last_name,
         email,
         avatar: user.avatar.value().map(Text::as_str),
-        automated_actor: switch(&user.automated, "/automatedActor", false, &mut notes),
-        has_password: switch(&user.has_password, "/hasPassword", true, &mut notes),
+        automated_actor: switch(&user.automated, "/automatedActor", false, notes),
+        has_password: switch(&user.has_password, "/hasPassword", true, notes),
         discarded: discarded.map(|(discarded, _)| discarded),
-        settings: settings(&user.preferences, &mut notes),
-        memberships: memberships(user, &iri, &mut notes)?,
-    };
-    let response = json(StatusCode::OK, &document);
-    Ok(Writing { response, notes })
+        settings: settings(&user.preferences, notes),
+        memberships: memberships(user, iri, notes)?,
+    })
 }
 
 /// A switch that every user has, with a declared default.
@@ -136,18 +187,10 @@ fn memberships<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> Resul
     };
     let mut members = Vec::with_capacity(grants.len());
     for grant in grants {
-        if !codes::is_id(grant.scope.id.as_str()) {
-            return Err(Error::new(ErrorKind::Internal, format!("`{}` is not a TextUs account", grant.scope.id)));
-        }
+        is_account(&grant.scope.id)?;
         members.extend(membership(grant, iri, &collection, members.len(), notes));
     }
-    Ok(MembershipsOut::Collection(CollectionOut {
-        kind: "hydra:Collection",
-        context: "/contexts/hydra:Collection.jsonld",
-        id: collection,
-        total_items: members.len(),
-        members,
-    }))
+    Ok(MembershipsOut::Collection(CollectionOut::whole(collection, members)))
 }
 
 fn membership<'a>(
@@ -203,7 +246,8 @@ fn json(status: StatusCode, document: &impl serde::Serialize) -> Response {
     Response::new(status, serde_json::to_vec(document).expect("texts, numbers and JSON values always serialize"))
 }
 
-/// Where a document has a field. Requests and answers have nearly all of them at the same places.
+/// Where a document has a field. Requests and answers have nearly all of them at the same places; a query parameter is
+/// named as if the query were a document.
 pub(crate) fn pointer(field: &Field, document: Document) -> String {
     match (field, document) {
         (Field::User, _) => "/id".into(),
@@ -212,6 +256,8 @@ pub(crate) fn pointer(field: &Field, document: Document) -> String {
         (Field::Name | Field::GivenName | Field::FamilyName, _) => "/name".into(),
         (Field::Grants | Field::Role | Field::Scope, _) => "/memberships".into(),
         (Field::Status, _) => "/discarded".into(),
+        (Field::Search, _) => "/q".into(),
+        (Field::Page, _) => "/cursor".into(),
         (Field::Automated, _) => "/automatedActor".into(),
         (Field::Preferences, _) => "/settings".into(),
         (Field::Preference(key), _) if wire::is_custom_key(key) => {

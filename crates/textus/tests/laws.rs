@@ -5,18 +5,20 @@
 mod common;
 
 use common::{
-    ADAPTER, VALIDATOR, account, eddie, page, request_documents, update, user_documents, vendor, vendor_where,
+    ADAPTER, CELL_PHONE, CREATE, LIST, VALIDATOR, account, compact, create_documents, create_request, eddie,
+    list_documents, page, request_documents, update, user_documents, vendor, vendor_where,
 };
 use interlingua_core::{
-    Adapter, Command, Grant, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, Outcome, Request, Role, Status, Text, Timestamp, User,
-    UserId, UserPatch,
-    http::Method,
+    Adapter, Command, Cursor, Grant, GrantChange, Level, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NewUser, Outcome,
+    PageRequest, Password, Removal, Reply, Request, Role, Status, Target, Text, Timestamp, User, UserId, UserPage,
+    UserPatch, UserQuery,
+    http::{Method, StatusCode},
     laws::{self, Declared, strategy, strategy::Vocabulary},
 };
 use proptest::prelude::*;
 use serde_json::Value;
 
-const OPERATIONS: [&str; 2] = ["get-user", "update-user"];
+const OPERATIONS: [&str; 3] = ["get-user", "create-user", "update-user"];
 const ACCOUNTS: [&str; 4] = ["example_network", "my_account", "my_account_child", "other_account"];
 
 const DECLARED: Declared<'_> = Declared {
@@ -95,8 +97,83 @@ fn patches() -> impl Strategy<Value = UserPatch> {
     strategy::patches(&words())
 }
 
+/// A role that becomes one elsewhere.
+fn moves() -> impl Strategy<Value = UserPatch> {
+    let grants = (words().scopes, words().scopes);
+    let grants = grants.prop_map(|(from, to)| GrantChange::Move { from: Target::Scope(from), to });
+    grants.prop_map(|grants| UserPatch { grants, ..UserPatch::default() })
+}
+
+fn roles() -> impl Strategy<Value = Role> {
+    prop::sample::select(vec![Role::None, Role::Restricted, Role::Member, Role::Support, Role::Administrator])
+}
+
+fn queries() -> impl Strategy<Value = UserQuery> {
+    let text = || prop::option::of(prop_oneof![Just(Text::from("textus")), strategy::texts()]);
+    let roles = prop::collection::vec(roles(), 0..2);
+    let level = prop::option::of(prop::sample::select(vec![Level::Unit, Level::Organisation]));
+    let status = prop::option::of(prop::sample::select(vec![Status::Active, Status::Suspended]));
+    (text(), text(), prop::collection::vec(words().scopes, 0..3), roles, level, status)
+        .prop_map(|(text, login, scopes, roles, level, status)| UserQuery { text, login, scopes, roles, level, status })
+}
+
+fn cursors() -> impl Strategy<Value = Cursor> {
+    let words = prop_oneof![Just(Text::from("cursor=PWApBE3")), Just(Text::from("q=o")), strategy::texts()];
+    words.prop_map(Cursor::new)
+}
+
+fn pages() -> impl Strategy<Value = PageRequest> {
+    let numbered = (1..4u32, 1..4u32).prop_map(|(number, size)| PageRequest::Numbered {
+        number: number.try_into().unwrap(),
+        size: size.try_into().unwrap(),
+    });
+    prop_oneof![3 => Just(PageRequest::At(None)), 2 => cursors().prop_map(|cursor| PageRequest::At(Some(cursor))), 1 => numbered]
+}
+
+fn new_users() -> impl Strategy<Value = NewUser> {
+    let text = || prop::option::of(strategy::texts()).prop_map(|text| text.map_or_else(Default::default, Into::into));
+    let names = (text(), text(), text()).prop_map(|(display, given, family)| Name { display, given, family });
+    let passwords = (strategy::texts(), any::<bool>())
+        .prop_map(|(text, given)| if given { Password::given(text) } else { Password::generated(text) });
+    let grants = strategy::grants(&words());
+    (prop::option::of(strategy::texts()), strategy::emails(), names, prop::option::of(passwords), grants)
+        .prop_map(|(login, email, name, password, grants)| NewUser { login, email, name, password, grants })
+}
+
+/// Every command but the changes, which have strategies of their own.
+fn commands() -> impl Strategy<Value = Command> {
+    let removal = prop::sample::select(vec![Removal::Permanent, Removal::Reversible]);
+    let messages = (strategy::texts(), prop::sample::select(vec![CELL_PHONE, "/textus/user_schema/calendar"]))
+        .prop_map(|(text, phone)| Message { text, phone: phone.into() });
+    prop_oneof![
+        1 => Just(Command::GetUser { user: eddie() }),
+        1 => Just(Command::GetSelf),
+        4 => (queries(), pages()).prop_map(|(query, page)| Command::FindUsers { query, page }),
+        4 => new_users().prop_map(|new| Command::CreateUser(Box::new(new))),
+        2 => removal.prop_map(|removal| Command::DeleteUser { user: eddie(), removal }),
+        2 => messages.prop_map(|message| Command::SendMessage { user: eddie(), message }),
+        2 => moves().prop_map(update),
+    ]
+}
+
+/// What a face shows: queries that it can have read, pages that a gateway can have made.
+fn user_pages() -> impl Strategy<Value = UserPage> {
+    let cursor = || prop::option::of(cursors());
+    (queries(), cursor(), prop::collection::vec(users(), 0..3), prop::option::of(any::<u64>()), cursor())
+        .prop_map(|(query, at, users, total, next)| UserPage { query, page: PageRequest::At(at), users, total, next })
+}
+
+/// Queries near those of the list, and anything.
+fn query_strings() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec!["q", "cursor", "accounts[]", "accounts%5B%5D", "accounts", "page"]);
+    let pair = (name, "[a-z_/%+0-9]{0,8}").prop_map(|(name, value)| format!("{name}={value}"));
+    let pairs = prop::collection::vec(pair, 0..4).prop_map(|pairs| pairs.join("&"));
+    prop_oneof![3 => pairs, 1 => "\\PC{0,20}", 1 => Just(String::new())]
+}
+
 fn all_documents() -> Vec<Value> {
-    user_documents().into_iter().chain(request_documents()).collect()
+    let requests = request_documents().into_iter().chain(create_documents());
+    user_documents().into_iter().chain(list_documents()).chain(requests).collect()
 }
 
 // === Round trip ===
@@ -111,9 +188,20 @@ fn the_vendors_answers_survive_the_round_trip() {
 
 #[test]
 fn the_vendors_requests_survive_the_round_trip() {
-    for (request, _) in page() {
+    let delete = Request::new(Method::DELETE, "/users/PWApBE3", "");
+    for request in page().map(|(request, _)| request).into_iter().chain([create_request(CREATE), delete]) {
         laws::request_round_trip(&*ADAPTER, &request, &mut vendor(), &DECLARED).unwrap();
     }
+}
+
+#[test]
+fn the_vendors_list_survives_the_round_trip() {
+    let command = Command::FindUsers { query: UserQuery::default(), page: PageRequest::At(None) };
+    let run = laws::carry_out(&*ADAPTER, &command, &mut |_| Reply::new(StatusCode::OK, LIST));
+    assert_eq!(run.notes, []);
+    let writing = ADAPTER.write("list-users", &run.end.unwrap()).unwrap();
+    assert_eq!(writing.response.body, compact(LIST));
+    assert_eq!(writing.notes, []);
 }
 
 proptest! {
@@ -131,6 +219,17 @@ proptest! {
     #[test]
     fn requests_near_the_vendors_survive_the_round_trip(document in strategy::edited(request_documents())) {
         let request = Request::new(Method::PUT, "/users/wqyODPA", document.to_string());
+        if let Ok((_, unknown)) = VALIDATOR.request(ADAPTER.dialect(), &request)
+            && unknown.is_empty()
+            && ADAPTER.read(&request).is_ok()
+        {
+            laws::request_round_trip(&*ADAPTER, &request, &mut vendor(), &DECLARED)?;
+        }
+    }
+
+    #[test]
+    fn new_users_near_the_vendors_survive_the_round_trip(document in strategy::edited(create_documents())) {
+        let request = create_request(document.to_string());
         if let Ok((_, unknown)) = VALIDATOR.request(ADAPTER.dialect(), &request)
             && unknown.is_empty()
             && ADAPTER.read(&request).is_ok()
@@ -159,6 +258,41 @@ proptest! {
     #[test]
     fn answers_are_valid(user in users(), operation in prop::sample::select(&OPERATIONS[..])) {
         laws::valid_answers(&*ADAPTER, &VALIDATOR, operation, &Outcome::User(Box::new(user)))?;
+    }
+
+    #[test]
+    fn pages_are_valid(page in user_pages()) {
+        laws::valid_answers(&*ADAPTER, &VALIDATOR, "list-users", &Outcome::Users(page))?;
+    }
+
+// === Commands ===
+
+    #[test]
+    fn moving_a_role_moves_it((memberships, as_iri) in present(), patch in moves()) {
+        laws::put_get(&*ADAPTER, &eddie(), &patch, &mut vendor_where(&memberships, as_iri))?;
+    }
+
+    #[test]
+    fn no_role_rises_in_any_plan((memberships, as_iri) in present(), command in commands()) {
+        laws::no_escalation_in_plans(&*ADAPTER, &command, &mut vendor_where(&memberships, as_iri))?;
+    }
+
+    #[test]
+    fn all_calls_are_valid((memberships, as_iri) in present(), command in commands()) {
+        laws::valid_calls(&*ADAPTER, &VALIDATOR, &command, &mut vendor_where(&memberships, as_iri))?;
+    }
+
+    #[test]
+    fn all_plans_are_lists((memberships, as_iri) in present(), command in commands()) {
+        laws::plan_is_a_list(&*ADAPTER, &command, &mut vendor_where(&memberships, as_iri))?;
+    }
+
+    #[test]
+    fn any_reply_to_any_command_is_understood_or_refused(
+        command in commands(),
+        replies in strategy::replies(all_documents()),
+    ) {
+        laws::total_replies(&*ADAPTER, &command, &replies)?;
     }
 
 // === Changes ===
@@ -191,7 +325,11 @@ proptest! {
 // === Anything ===
 
     #[test]
-    fn any_request_is_answered(request in strategy::requests(ADAPTER.dialect(), all_documents())) {
+    fn any_request_is_answered(
+        request in strategy::requests(ADAPTER.dialect(), all_documents()),
+        query in query_strings(),
+    ) {
+        let request = request.with_query(query);
         laws::total_requests(&*ADAPTER, &request)?;
         laws::strict(&*ADAPTER, &VALIDATOR, &request)?;
     }
@@ -210,7 +348,37 @@ fn errors_are_valid() {
     }
 }
 
+#[test]
+fn an_answer_without_a_document_is_valid() {
+    laws::valid_answers(&*ADAPTER, &VALIDATOR, "delete-user", &Outcome::Done).unwrap();
+}
+
 // === What is declared ===
+
+#[test]
+fn operations_are_as_declared() {
+    let (update, _) = &page()[0];
+    for request in [
+        Request::get("/users").with_query("q=chuck"),
+        Request::get("/users/wqyODPA"),
+        create_request(CREATE),
+        update.clone(),
+        Request::new(Method::DELETE, "/users/PWApBE3", ""),
+    ] {
+        laws::operation_as_declared(&*ADAPTER, &request).unwrap();
+    }
+}
+
+/// A schema is one document: the user of a page is told in its own words, which must be the same.
+#[test]
+fn the_schema_of_a_page_has_that_of_a_user() {
+    let schema = |operation: &str| -> Value {
+        serde_json::from_str(ADAPTER.dialect().operation(operation).unwrap().response_schema.unwrap()).unwrap()
+    };
+    let mut user = schema("get-user");
+    user.as_object_mut().unwrap().retain(|member, _| !matches!(member.as_str(), "$schema" | "title"));
+    assert_eq!(schema("list-users")["$defs"]["user"], user);
+}
 
 #[test]
 fn the_declared_fields_are_the_shown_ones() {

@@ -21,11 +21,18 @@ pub(crate) fn vendor() -> impl FnMut(&Call) -> Reply {
     answering(interlingua_sandbox::Textus::new())
 }
 
-/// The vendor after a user was given these memberships; it answers a write with the memberships as an IRI.
+/// The vendor, with pages of two users.
+pub(crate) fn vendor_of_small_pages() -> impl FnMut(&Call) -> Reply {
+    answering(interlingua_sandbox::Textus::new().page_size(2))
+}
+
+/// The vendor after a user was given these memberships, and a number; it may answer a write with the memberships as an
+/// IRI. Its pages have two users.
 pub(crate) fn vendor_where(memberships: &[(&str, &str)], as_iri: bool) -> impl FnMut(&Call) -> Reply {
-    let mut vendor = answering(interlingua_sandbox::Textus::new().memberships_as_iri(as_iri));
+    let mut vendor = answering(interlingua_sandbox::Textus::new().memberships_as_iri(as_iri).page_size(2));
     let memberships = memberships.iter().map(|(account, role)| json!({"account": iri(account), "role": role}));
-    let body = json!({"memberships": memberships.collect::<Vec<_>>()});
+    let settings = json!({"customSettings": {CELL_PHONE: "+13035550199"}});
+    let body = json!({"memberships": memberships.collect::<Vec<_>>(), "settings": settings});
     let reply = vendor(&Call::write(Method::PUT, "/users/PWApBE3", body.to_string(), Vec::new()));
     assert_eq!(reply.status, 200);
     vendor
@@ -48,6 +55,9 @@ fn answering(mut stand_in: impl Vendor) -> impl FnMut(&Call) -> Reply {
         Reply { status: parts.status, headers: parts.headers, body }
     }
 }
+
+/// Where the user of [`vendor_where`] has its number.
+pub(crate) const CELL_PHONE: &str = "/textus/user_schema/cell_phone";
 
 /// The user whom every test may change.
 pub(crate) fn eddie() -> UserId {
@@ -90,6 +100,33 @@ pub(crate) fn page() -> [(Request, &'static str); 8] {
         example!("/users/wqyODPA", "removes-custom-value"),
         example!("/users/wqyODPA", "schedules-analytics"),
     ]
+}
+
+/// The answer of the vendor's page "List users", and the request of "Create user".
+pub(crate) const LIST: &str = include_str!("../../../../tests/documents/textus/list-users.response.json");
+pub(crate) const CREATE: &str = include_str!("../../../../tests/documents/textus/create-user.request.json");
+
+pub(crate) fn create_request(body: impl Into<Bytes>) -> Request {
+    Request::new(Method::POST, "/users", body)
+}
+
+/// A document of the vendor's in our spelling, which has no spaces.
+pub(crate) fn compact(document: &str) -> String {
+    document.lines().map(|line| line.trim_start().replace("\": ", "\":")).collect()
+}
+
+pub(crate) fn create_documents() -> Vec<Value> {
+    let membership = json!({"role": "user", "account": "/accounts/other_account"});
+    let others = json!({"name": "A B", "email": "a@textus.example", "memberships": [membership]});
+    vec![serde_json::from_str(CREATE).unwrap(), others]
+}
+
+pub(crate) fn list_documents() -> Vec<Value> {
+    let first: Value = serde_json::from_str(LIST).unwrap();
+    let mut second = first.clone();
+    second["members"][0]["memberships"] = json!("/users/wqyODPA/memberships");
+    second["view"]["next"] = json!("/users?cursor=wqyODPA");
+    vec![first, second]
 }
 
 pub(crate) fn user_documents() -> Vec<Value> {

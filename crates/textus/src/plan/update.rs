@@ -1,34 +1,23 @@
-//! The calls that a command needs at this vendor.
+//! Changing a user, and showing it.
 //!
 //! One PUT takes everything. What makes it more than one call is what a PUT cannot do: change half a name, or one
 //! membership of several, for which the user is read first; and answer with the memberships, which it sometimes only
 //! points at.
 
 use interlingua_core::{
-    Call, Command, Error, ErrorKind, Field, Grant, GrantChange, Note, Outcome, Patch, Problem, Reply, Result, Role,
-    ScopeId, Step, Target, Text, User, UserId, UserPatch, http::Method, join_name, split_name,
+    Call, Error, ErrorKind, Field, GrantChange, Note, Patch, Problem, Reply, Result, Role, Scope, Step, Target, Text,
+    UserId, UserPatch,
 };
 use serde_json::Value;
 
+use super::{body, joined, membership, memberships, not_empty, read_call, send, show};
 use crate::{
     Textus, codes, read,
     routes::Op,
     wire::{self, MembershipIn, SettingsOut, UpdateUserOut},
 };
 
-pub(crate) fn plan(textus: &Textus, command: &Command, replies: &[Reply]) -> Result<Step> {
-    let unsupported = || Error::new(ErrorKind::Unsupported, "TextUs has no counterpart for this operation");
-    let user = command.user().ok_or_else(unsupported)?;
-    if !codes::is_id(user.as_str()) {
-        return Err(Error::new(ErrorKind::Internal, format!("`{user}` is not a TextUs user id")));
-    }
-    // To show a user is to change nothing.
-    let nothing = UserPatch::default();
-    let patch = match command {
-        Command::GetUser { .. } => &nothing,
-        Command::UpdateUser { patch, .. } => patch,
-        _ => return Err(unsupported()),
-    };
+pub(super) fn plan(textus: &Textus, user: &UserId, patch: &UserPatch, replies: &[Reply]) -> Result<Step> {
     Update { textus, user, patch, notes: Vec::new() }.step(replies)
 }
 
@@ -45,34 +34,25 @@ impl<'a> Update<'a> {
         let wanted = self.wanted_memberships()?;
         let (present, replies) = match replies.split_first() {
             _ if !self.needs_present() => (None, replies),
-            None => return Ok(Step::Send { calls: vec![self.show()], notes: self.notes }),
+            None => return Ok(send(read_call(self.user), self.notes)),
             Some((first, rest)) => (Some(first), rest),
         };
         let put = self.put(settings, wanted, present)?;
         match (put, present, replies) {
-            (Some(put), _, []) => Ok(Step::Send { calls: vec![put], notes: self.notes }),
+            (Some(put), _, []) => Ok(send(put, self.notes)),
             (Some(_), _, [put]) => {
-                let (user, notes) = read::user(self.textus, self.user, put)?;
+                let (user, found) = read::user(self.textus, self.user, put)?;
                 if user.grants.is_none() {
-                    return Ok(Step::Send { calls: vec![self.show()], notes: self.notes });
+                    return Ok(send(read_call(self.user), self.notes));
                 }
-                Ok(self.done(user, notes))
+                Ok(show(user, self.notes, found))
             }
-            (None, None, []) => Ok(Step::Send { calls: vec![self.show()], notes: self.notes }),
+            (None, None, []) => Ok(send(read_call(self.user), self.notes)),
             (None, Some(reply), []) | (_, _, [.., reply]) => {
-                let (user, notes) = read::user(self.textus, self.user, reply)?;
-                Ok(self.done(user, notes))
+                let (user, found) = read::user(self.textus, self.user, reply)?;
+                Ok(show(user, self.notes, found))
             }
         }
-    }
-
-    fn done(mut self, user: User, notes: Vec<Note>) -> Step {
-        self.notes.extend(notes);
-        Step::Done { outcome: Outcome::User(Box::new(user)), notes: self.notes }
-    }
-
-    fn show(&self) -> Call {
-        Call::read(Method::GET, Op::GetUser.path().fill(&[self.user.as_str()]))
     }
 
     /// Whether the user as it is decides what is sent.
@@ -114,8 +94,8 @@ impl<'a> Update<'a> {
             return Ok(None);
         }
         let wire = UpdateUserOut { name, email, memberships, settings };
-        let body = serde_json::to_vec(&wire).expect("texts and booleans always serialize");
-        Ok(Some(Call::write(Op::UpdateUser.method(), Op::UpdateUser.path().fill(&[self.user.as_str()]), body, fields)))
+        let target = Op::UpdateUser.path().fill(&[self.user.as_str()]);
+        Ok(Some(Call::write(Op::UpdateUser.method(), target, body(&wire), fields)))
     }
 
     /// The whole name, which is all that a request can set.
@@ -123,7 +103,7 @@ impl<'a> Update<'a> {
         let patch = &self.patch.name;
         if let Patch::Set(whole) = &patch.display {
             fields.push(Field::Name);
-            return not_empty(whole.clone(), Field::Name).map(Some);
+            return not_empty(whole.clone()).map(Some);
         }
         for (half, field) in
             [(&patch.given, Field::GivenName), (&patch.family, Field::FamilyName), (&patch.display, Field::Name)]
@@ -144,12 +124,7 @@ impl<'a> Update<'a> {
                 (given.cloned().unwrap_or(present_given), family.cloned().unwrap_or(present_family))
             }
         };
-        let whole = not_empty(join_name(&given, &family), Field::Name)?;
-        if split_name(&whole) != (&given, &family) {
-            let reason = "TextUs sets a name whole, and may split this one elsewhere";
-            self.notes.push(Note::narrowed(Field::Name, reason));
-        }
-        Ok(Some(whole))
+        joined(&given, &family, &mut self.notes).map(Some)
     }
 
     fn present_halves(&self, present: Option<&Reply>) -> Result<(Text, Text)> {
@@ -206,69 +181,93 @@ impl<'a> Update<'a> {
 
     /// The list that replaces the present one, where the command has a whole one.
     fn wanted_memberships(&mut self) -> Result<Option<Vec<MembershipIn>>> {
-        if self.patch.grants.highest() == Some(Role::System) {
-            return Err(Error::new(ErrorKind::Forbidden, "a system-wide role is never the result of a translation"));
-        }
         let GrantChange::Replace(grants) = &self.patch.grants else { return Ok(None) };
-        let mut memberships = Vec::with_capacity(grants.len());
-        for Grant { role, scope, .. } in grants {
-            memberships.extend(self.membership(*role, &scope.id)?);
-        }
-        Ok(Some(memberships))
-    }
-
-    /// The membership that gives a role; none for a role that TextUs has no word for.
-    fn membership(&mut self, role: Role, account: &ScopeId) -> Result<Option<MembershipIn>> {
-        if !codes::is_id(account.as_str()) {
-            return Err(Error::new(ErrorKind::Internal, format!("`{account}` is not a TextUs account")));
-        }
-        let word = codes::role_word(role);
-        if word.is_none() && role != Role::None {
-            self.notes.push(Note::dropped(Field::Role, format!("TextUs has no role for `{role}`")));
-        }
-        Ok(word.map(|word| MembershipIn::new(word, codes::account_iri(account))))
+        memberships(grants, &mut self.notes).map(Some)
     }
 
     /// The present list with one membership changed; nothing when that changes nothing.
     fn changed_memberships(&mut self, present: Option<&Reply>) -> Result<Option<Vec<MembershipIn>>> {
-        let (role, scope) = match &self.patch.grants {
-            GrantChange::Remove(Target::Scope(scope)) | GrantChange::Upsert(Role::None, Target::Scope(scope)) => {
-                (None, scope)
-            }
-            GrantChange::Upsert(role, Target::Scope(scope)) => (Some(*role), scope),
+        let change = match &self.patch.grants {
             GrantChange::Keep | GrantChange::Replace(_) => return Ok(None),
-            GrantChange::Move { .. } => return Err(Error::new(ErrorKind::Unsupported, "not yet")),
-            GrantChange::Upsert(_, Target::Only { .. }) | GrantChange::Remove(Target::Only { .. }) => {
-                return Err(Error::new(ErrorKind::Internal, "TextUs needs to know the account of a role"));
+            GrantChange::Remove(Target::Scope(scope)) | GrantChange::Upsert(Role::None, Target::Scope(scope)) => {
+                Change::Remove(scope)
             }
-        };
-        let wanted = match role {
-            Some(role) => match self.membership(role, &scope.id)? {
-                Some(membership) => Some(membership),
+            GrantChange::Upsert(role, Target::Scope(scope)) => match membership(*role, &scope.id, &mut self.notes)? {
+                Some(membership) => Change::Put(membership),
                 None => return Ok(None),
             },
-            None => None,
+            GrantChange::Move { from: Target::Scope(from), to } => {
+                Change::Move { from, to: super::account_iri(&to.id)? }
+            }
+            GrantChange::Upsert(_, Target::Only { .. })
+            | GrantChange::Remove(Target::Only { .. })
+            | GrantChange::Move { from: Target::Only { .. }, .. } => {
+                return Err(Error::new(ErrorKind::Internal, "TextUs needs to know the account of a role"));
+            }
         };
         let Some(present) = present else {
             return Err(Error::new(ErrorKind::Internal, "the memberships were not read first"));
         };
         let before = read::present_memberships(self.user, present)?;
-        let account = codes::account_iri(&scope.id);
-        let mut after = before.clone();
-        match (wanted, after.iter_mut().find(|membership| membership.account == account)) {
-            (Some(wanted), Some(membership)) => *membership = wanted,
-            (Some(wanted), None) => after.push(wanted),
-            (None, _) => after.retain(|membership| membership.account != account),
-        }
+        let after = change.applied_to(before.clone(), &mut self.notes)?;
         Ok((after != before).then_some(after))
     }
 }
 
-fn not_empty(name: Text, field: Field) -> Result<Text> {
-    if name.is_empty() {
-        return Err(Error::invalid(vec![Problem::new(field, "expected a name that is not empty: TextUs needs one")]));
+/// A change to one membership of several.
+enum Change<'a> {
+    Put(MembershipIn),
+    Remove(&'a Scope),
+    Move { from: &'a Scope, to: String },
+}
+
+impl Change<'_> {
+    fn applied_to(self, mut list: Vec<MembershipIn>, notes: &mut Vec<Note>) -> Result<Vec<MembershipIn>> {
+        match self {
+            Self::Put(wanted) => match list.iter_mut().find(|membership| membership.account == wanted.account) {
+                Some(membership) => *membership = wanted,
+                None => list.push(wanted),
+            },
+            Self::Remove(scope) => {
+                let account = codes::account_iri(&scope.id);
+                list.retain(|membership| membership.account != account);
+            }
+            Self::Move { from, to } => {
+                let account = codes::account_iri(&from.id);
+                let Some(present) = list.iter().find(|membership| membership.account == account) else {
+                    let expected = format!("expected an account that the user has a membership in, not {}", from.id);
+                    return Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]));
+                };
+                if account == to {
+                    return Ok(list);
+                }
+                let mut moved = MembershipIn::new(present.role.clone(), to);
+                if let Some(other) = list.iter().find(|membership| membership.account == moved.account) {
+                    moved.role = lower(&moved.role, &other.role)?;
+                    let reason = "the user has a membership in both accounts; one is kept, with the lower of the roles";
+                    notes.push(Note::narrowed(Field::Grants, reason));
+                }
+                list.retain(|membership| membership.account != moved.account);
+                if let Some(present) = list.iter_mut().find(|membership| membership.account == account) {
+                    *present = moved;
+                }
+            }
+        }
+        Ok(list)
     }
-    Ok(name)
+}
+
+/// The lower of two roles. The vendor's own ranks decide: the operator may take a word for less than the vendor does.
+fn lower(one: &Text, other: &Text) -> Result<Text> {
+    let roles = codes::roles();
+    match (roles.role(one), roles.role(other)) {
+        _ if one == other => Ok(one.clone()),
+        (Some(rank), Some(other_rank)) => Ok(if rank < other_rank { one } else { other }.clone()),
+        _ => {
+            let expected = "the user has a membership in both accounts, and nobody knows which role is the lower one";
+            Err(Error::invalid(vec![Problem::new(Field::Scope, expected)]))
+        }
+    }
 }
 
 fn cannot_clear(field: Field) -> Note {
