@@ -1,6 +1,8 @@
 //! Which method and path mean which operation (vendor pages: "Users").
 
-use interlingua_core::{Access, CredentialStyle, Dialect, FieldSupport, Operation, Template, Translated, http::Method};
+use interlingua_core::{
+    Access, CredentialStyle, Dialect, FieldSupport, File, Operation, Template, Translated, http::Method,
+};
 
 /// The operations that this adapter understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +103,29 @@ pub(crate) fn dialect() -> Dialect {
         fields: FIELDS,
         // Those of seven digits.
         fresh_ids: 62_u64.pow(6)..=62_u64.pow(7) - 1,
-        files: &[],
+        files: FILES,
     }
 }
+
+macro_rules! context {
+    ($name:literal) => {
+        File {
+            path: concat!("/contexts/", $name, ".jsonld"),
+            media_type: "application/ld+json",
+            text: include_str!(concat!("../contexts/", $name, ".jsonld")),
+        }
+    };
+}
+
+/// The contexts that our documents name.
+const FILES: &[File] = &[
+    context!("User"),
+    context!("Membership"),
+    context!("Account"),
+    context!("hydra:Collection"),
+    context!("hydra:PartialCollectionView"),
+    context!("hydra:Error"),
+];
 
 const fn field(field: &'static str, set: &'static str, shown: &'static str, remark: &'static str) -> FieldSupport {
     FieldSupport { field, set, shown, remark }

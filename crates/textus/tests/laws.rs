@@ -4,14 +4,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{
     ADAPTER, CELL_PHONE, CREATE, LIST, VALIDATOR, account, compact, create_documents, create_request, eddie,
     list_documents, page, request_documents, update, user_documents, vendor, vendor_where,
 };
 use interlingua_core::{
-    Adapter, Command, Cursor, Grant, GrantChange, Level, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NewUser, Outcome,
-    PageRequest, Password, Removal, Reply, Request, Role, Status, Target, Text, Timestamp, User, UserId, UserPage,
-    UserPatch, UserQuery,
+    Adapter, Command, Cursor, Error, ErrorKind, Grant, GrantChange, Level, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name,
+    NewUser, Outcome, PageRequest, Password, Removal, Reply, Request, Response, Role, Status, Target, Text, Timestamp,
+    User, UserId, UserPage, UserPatch, UserQuery,
     http::{Method, StatusCode},
     laws::{self, Declared, strategy, strategy::Vocabulary},
 };
@@ -367,6 +369,88 @@ fn operations_are_as_declared() {
     ] {
         laws::operation_as_declared(&*ADAPTER, &request).unwrap();
     }
+}
+
+/// Answers that have everything in them that can be in one. They are expanded as JSON-LD in `tests/jsonld`.
+#[test]
+fn documents_are_as_they_were() {
+    for (name, response) in documents() {
+        let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let document = String::from_utf8(response.body.to_vec()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &document).unwrap();
+        }
+        let present = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(document, present, "{path}: run with UPDATE_GOLDEN=1 and look at the difference");
+    }
+}
+
+#[test]
+fn every_context_that_a_document_names_is_declared() {
+    fn contexts(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("@context").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|member| contexts(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| contexts(item, found)),
+            _ => {}
+        }
+    }
+    let mut named = BTreeSet::new();
+    for (_, response) in documents() {
+        contexts(&serde_json::from_slice(&response.body).unwrap(), &mut named);
+    }
+    let files = ADAPTER.dialect().files;
+    assert_eq!(named, files.iter().map(|file| file.path.to_owned()).collect());
+    for file in files {
+        let text: Value = serde_json::from_str(file.text).unwrap();
+        assert_eq!((text["@context"]["@version"].as_f64(), file.media_type), (Some(1.1), "application/ld+json"));
+    }
+}
+
+fn documents() -> [(&'static str, Response); 4] {
+    let grants = [(Role::Administrator, "my_account"), (Role::Support, "other_account")];
+    let grants = grants.map(|(role, slug)| Grant { role, scope: account(slug), id: None });
+    let preferences = [
+        (NOTIFY_EMAIL, true.into()),
+        (NOTIFY_AUDIO, false.into()),
+        ("/textus/user_schema/calendar", "https://calend.ly/\"chuck\"".into()),
+        ("/textus/user_schema/é~€𝄞", serde_json::json!({"b": [1, 1.5, 1e21, null, {}], "a": "\u{1}\u{e9}\n"})),
+    ];
+    let known = User {
+        email: Text::from("chuck@textus.example").into(),
+        name: Name { display: Text::from("Chuck \"Ray\"\tNorris \u{e9}").into(), ..Name::default() },
+        status: Status::Active.into(),
+        grants: Some(grants.into()),
+        preferences: interlingua_core::Preferences {
+            entries: preferences.map(|(key, value)| (Text::from(key), value)).into(),
+            complete: true,
+        },
+        avatar: Text::from("https://textus.example/chuck.png").into(),
+        automated: false.into(),
+        has_password: true.into(),
+        ..User::new(UserId::new("wqyODPA"))
+    };
+    let nobody = User { grants: Some(Vec::new()), ..User::new(UserId::new("0000001")) };
+    let users = vec![known.clone(), User::new(eddie()), nobody];
+    let query = UserQuery { text: Some("o é".into()), scopes: vec![account("my_account")], ..UserQuery::default() };
+    let (page, next) = (PageRequest::At(Some(Cursor::new("a="))), Some(Cursor::new("b")));
+    let middle = UserPage { query, page, users, total: Some(7), next };
+    let empty = UserPage {
+        query: UserQuery::default(),
+        page: PageRequest::At(None),
+        users: Vec::new(),
+        total: None,
+        next: None,
+    };
+    let write = |operation, outcome| ADAPTER.write(operation, &outcome).unwrap().response;
+    [
+        ("user", write("get-user", Outcome::User(Box::new(known)))),
+        ("page-of-users", write("list-users", Outcome::Users(middle))),
+        ("page-of-nobody", write("list-users", Outcome::Users(empty))),
+        ("error", ADAPTER.write_error(&Error::new(ErrorKind::NotFound, "there is no such user"))),
+    ]
 }
 
 /// A schema is one document: the user of a page is told in its own words, which must be the same.
