@@ -1,10 +1,8 @@
 //! The binary: its commands, what they print where, and their exit codes.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-    thread,
+    io::Write,
+    process::{Command, Stdio},
 };
 
 use interlingua_sandbox::{self as sandbox, Server};
@@ -13,10 +11,10 @@ use tempfile::NamedTempFile;
 
 use crate::{
     client::Client,
-    harness::{ECGRID_KEY, any_port, document, file, on_free_ports, writes},
+    harness::{ECGRID_KEY, any_port, document, writes},
+    served::{BINARY, Served, file, on_free_ports},
 };
 
-const BINARY: &str = env!("CARGO_BIN_EXE_interlingua");
 const SANDBOX: &str = include_str!("../../config/sandbox.toml");
 
 /// A command that has ended.
@@ -37,55 +35,6 @@ pub(crate) fn run(arguments: &[&str], input: &str) -> Ran {
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// The binary at work as a gateway.
-pub(crate) struct Served {
-    child: Child,
-    log: Option<thread::JoinHandle<String>>,
-    /// The crossed listener, the pass listener, the admin listener.
-    pub(crate) addresses: [SocketAddr; 3],
-}
-
-impl Served {
-    /// Starts it and waits until it listens.
-    pub(crate) fn start(config: &NamedTempFile, log: &str) -> Self {
-        let mut command = Command::new(BINARY);
-        command.args(["serve", "--config"]).arg(config.path()).env_clear().env("RUST_LOG", log);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let (mut seen, mut addresses) = (String::new(), Vec::new());
-        while addresses.len() < 3 {
-            let start = seen.len();
-            assert!(lines.read_line(&mut seen).unwrap() > 0, "it ended: {seen}");
-            let event: Value = serde_json::from_str(&seen[start..]).unwrap_or_default();
-            if matches!(event["message"].as_str(), Some("listening" | "admin listening")) {
-                addresses.push(event["address"].as_str().unwrap().parse().unwrap());
-            }
-        }
-        let log = thread::spawn(move || {
-            lines.read_to_string(&mut seen).unwrap();
-            seen
-        });
-        Self { child, log: Some(log), addresses: addresses.try_into().unwrap() }
-    }
-
-    /// Tells it to stop and waits until it has: the exit code, and all that it logged.
-    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let code = self.child.wait().unwrap().code();
-        (code, self.log.take().unwrap().join().unwrap())
-    }
-}
-
-/// A test that fails leaves nothing running.
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Stand-ins, and a configuration file with their addresses.
@@ -277,7 +226,7 @@ fn plan_without_its_upstream_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn serve_works_until_it_is_told_to_stop() {
     let (_ecgrid, _textus, config) = stand_ins().await;
-    let (served, config) = aside(move || (Served::start(&config, "info"), config)).await;
+    let (served, config) = aside(move || (Served::start(&config, &[("RUST_LOG", "info")]), config)).await;
     let [crossed, _, admin] = served.addresses;
     Client::new(admin).get("/readyz").await.expect(200);
     let user = Client::ecgrid(crossed, ECGRID_KEY).get("/v2/users/1042").await.expect(200);

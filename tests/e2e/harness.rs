@@ -1,6 +1,6 @@
 //! Two stand-ins and a gateway between them.
 
-use std::{io::Write, net::SocketAddr};
+use std::net::SocketAddr;
 
 use http::Method;
 use interlingua::{
@@ -13,7 +13,10 @@ use interlingua_sandbox::{self as sandbox, Server, directory, serve};
 use interlingua_textus::Textus;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::{
+    client::Client,
+    served::{file, on_free_ports},
+};
 
 /// The keys of config/sandbox.toml.
 pub(crate) const ECGRID_KEY: &str = "sandbox-ecgrid-key";
@@ -29,6 +32,7 @@ pub(crate) fn any_port() -> SocketAddr {
 /// What a test changes of the world in config/sandbox.toml.
 pub(crate) struct Setup {
     gateway: Gateway,
+    ecgrid: sandbox::Ecgrid,
     textus: sandbox::Textus,
     text: String,
 }
@@ -37,6 +41,7 @@ impl Setup {
     pub(crate) fn new() -> Self {
         Self {
             gateway: Gateway::builder().adapter(Ecgrid::new()).adapter(Textus::new()),
+            ecgrid: sandbox::Ecgrid::new(),
             textus: sandbox::Textus::new(),
             text: SANDBOX.to_owned(),
         }
@@ -44,6 +49,12 @@ impl Setup {
 
     pub(crate) fn adapter(mut self, adapter: impl Adapter + 'static) -> Self {
         self.gateway = self.gateway.adapter(adapter);
+        self
+    }
+
+    /// Other starting data at ECGrid.
+    pub(crate) fn ecgrid(mut self, ecgrid: sandbox::Ecgrid) -> Self {
+        self.ecgrid = ecgrid;
         self
     }
 
@@ -91,29 +102,13 @@ impl Setup {
     }
 
     pub(crate) async fn try_start(self) -> Result<World, StartError> {
-        let ecgrid = serve(any_port(), sandbox::Ecgrid::new()).await.unwrap();
+        let ecgrid = serve(any_port(), self.ecgrid).await.unwrap();
         let textus = serve(any_port(), self.textus).await.unwrap();
         let text = on_free_ports(&self.text, ecgrid.address(), textus.address());
         let gateway = Gateway::start(load(&text, &self.gateway)).await?;
         let addresses = gateway.addresses();
         Ok(World { ecgrid, textus, addresses, gateway })
     }
-}
-
-/// The configuration with these stand-ins, and everything of the gateway's on free ports.
-pub(crate) fn on_free_ports(text: &str, ecgrid: SocketAddr, textus: SocketAddr) -> String {
-    let text = text.replace("http://127.0.0.1:8101", &format!("http://{ecgrid}"));
-    let text = text.replace("http://127.0.0.1:8102", &format!("http://{textus}"));
-    ["8080", "8081", "8101", "8102", "9090"]
-        .iter()
-        .fold(text, |text, port| text.replace(&format!("\"127.0.0.1:{port}\""), "\"127.0.0.1:0\""))
-}
-
-/// A file that lives as long as the value.
-pub(crate) fn file(text: &str) -> tempfile::NamedTempFile {
-    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file
 }
 
 fn load(text: &str, gateway: &Gateway) -> Config {
@@ -173,13 +168,17 @@ impl World {
 
     /// The user as ECGrid shows it.
     pub(crate) async fn at_ecgrid(&self, user: u32) -> Value {
-        let client = Client::ecgrid(self.ecgrid.address(), directory::ECGRID_KEY);
-        client.get(&format!("/v2/users/{user}")).await.expect(200).at("/data")
+        self.ecgrid_itself().get(&format!("/v2/users/{user}")).await.expect(200).at("/data")
     }
 
     /// The user as TextUs shows it.
     pub(crate) async fn at_textus(&self, user: &str) -> Value {
         self.textus_itself().get(&format!("/users/{user}")).await.expect(200).json()
+    }
+
+    /// A client that speaks to ECGrid past the gateway.
+    pub(crate) fn ecgrid_itself(&self) -> Client {
+        Client::ecgrid(self.ecgrid.address(), directory::ECGRID_KEY)
     }
 
     /// A client that speaks to TextUs past the gateway.

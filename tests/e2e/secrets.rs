@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use interlingua_sandbox::directory;
 
 use crate::{
-    cli::{Served, aside, stand_ins},
+    cli::{aside, stand_ins},
     client::{Answer, Client},
     harness::{ECGRID_KEY, TEXTUS_TOKEN},
+    served::Served,
 };
 
 /// What is in the requests, in the stand-ins' directories and in the configuration.
@@ -82,7 +83,7 @@ fn holds_no_secret(what: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_errors_and_reports_hold_no_secret() {
     let (_ecgrid, textus, config) = stand_ins().await;
-    let (served, config) = aside(move || (Served::start(&config, "trace"), config)).await;
+    let (served, config) = aside(move || (Served::start(&config, &[("RUST_LOG", "trace")]), config)).await;
     let [crossed, pass, admin] = served.addresses;
     textus.fail(3, http::StatusCode::INTERNAL_SERVER_ERROR);
     let mut answers = traffic(crossed).await;

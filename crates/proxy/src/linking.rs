@@ -114,6 +114,15 @@ impl Pair<'_> {
         Ok(page.links.iter().filter_map(|link| link.ids.get(upstream).cloned()).collect())
     }
 
+    /// Makes sure that the store answers, and not just its cache: nobody is to be created who cannot be linked.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub(crate) async fn can_link(&self) -> Result<()> {
+        self.links.scopes(None, NonZeroU32::MIN).await.map(drop).map_err(|error| store_error(&error))
+    }
+
     /// An upstream's user in the ids of the face, with what the link remembers of it.
     ///
     /// # Errors

@@ -1,0 +1,79 @@
+//! The binary at work as a gateway, and the files that configure it.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+/// The binary.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_interlingua");
+
+/// The configuration with these stand-ins, and everything of the gateway's on free ports.
+pub(crate) fn on_free_ports(text: &str, ecgrid: SocketAddr, textus: SocketAddr) -> String {
+    let text = text.replace("http://127.0.0.1:8101", &format!("http://{ecgrid}"));
+    let text = text.replace("http://127.0.0.1:8102", &format!("http://{textus}"));
+    ["8080", "8081", "8101", "8102", "9090"]
+        .iter()
+        .fold(text, |text, port| text.replace(&format!("\"127.0.0.1:{port}\""), "\"127.0.0.1:0\""))
+}
+
+/// A file that lives as long as the value.
+pub(crate) fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+/// The binary at work as a gateway.
+pub(crate) struct Served {
+    child: Child,
+    log: Option<thread::JoinHandle<String>>,
+    /// The crossed listener, the pass listener, the admin listener.
+    pub(crate) addresses: [SocketAddr; 3],
+}
+
+impl Served {
+    /// Starts it with these environment variables, and no others, and waits until it listens.
+    pub(crate) fn start(config: &NamedTempFile, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--config"]).arg(config.path()).env_clear().envs(variables.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let (mut seen, mut addresses) = (String::new(), Vec::new());
+        while addresses.len() < 3 {
+            let start = seen.len();
+            assert!(lines.read_line(&mut seen).unwrap() > 0, "it ended: {seen}");
+            let event: Value = serde_json::from_str(&seen[start..]).unwrap_or_default();
+            if matches!(event["message"].as_str(), Some("listening" | "admin listening")) {
+                addresses.push(event["address"].as_str().unwrap().parse().unwrap());
+            }
+        }
+        let log = thread::spawn(move || {
+            lines.read_to_string(&mut seen).unwrap();
+            seen
+        });
+        Self { child, log: Some(log), addresses: addresses.try_into().unwrap() }
+    }
+
+    /// Tells it to stop and waits until it has: the exit code, and all that it logged.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let code = self.child.wait().unwrap().code();
+        (code, self.log.take().unwrap().join().unwrap())
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
