@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{
     client::{Answer, Client},
-    harness::{ECGRID_KEY, Setup, TEXTUS_TOKEN, World},
+    harness::{ECGRID_KEY, Setup, TEXTUS_TOKEN, World, calls},
     recorder::{Recorder, Seen, ok},
     refusals::Face,
 };
@@ -137,9 +137,21 @@ async fn each_side_has_a_credential_of_its_own() {
 
 /// `me` is whoever the credential is, and that is the gateway's: the client would see somebody else.
 #[tokio::test]
+async fn who_a_client_is_is_not_what_our_key_says() {
+    let world = World::start().await;
+    let me = world.pass_ecgrid().get("/v2/users/me").await.expect(200);
+    assert_eq!(me.at("/data/userId"), 1042);
+    assert_eq!(calls(&world.ecgrid), ["GET /v2/users/1042"]);
+
+    let world = Setup::new().replace("user = { ecgrid = 1042 }", "").start().await;
+    world.pass_ecgrid().get("/v2/users/me").await.expect(501);
+    assert_eq!(calls(&world.ecgrid), [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn a_path_that_names_no_user_goes_nowhere() {
     let (world, upstream) = recorded().await;
-    for path in ["/v2/users/me", "/v2/users/..", "/v2/users/%2e%2e", "/v2/users/1042%3Fx", "/v2/users/-1"] {
+    for path in ["/v2/users/..", "/v2/users/%2e%2e", "/v2/users/1042%3Fx", "/v2/users/-1"] {
         let answer = world.pass_ecgrid().get(path).await;
         assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
     }

@@ -120,7 +120,7 @@ fn of_ecgrid() -> Vec<Case> {
         case(ROLE, r#"{"userId": 1042, "authLevel": "King"}"#, 400, &["/authLevel: expected one of Root, TechOps"]),
         case(ROLE, r#"{"userId": 1042, "authLevel": "networkadmin"}"#, 400, &["/authLevel: expected one of"]),
         case(ROLE, r#"{"userId": 1042, "authLevel": "NetworkAdmin", "networkId": "1"}"#, 400, &["/networkId:"]),
-        case("PATCH /v2/users", "{}", 405, &["only PUT"]),
+        case("PATCH /v2/users", "{}", 405, &["only POST, PUT"]),
         case("DELETE /v2/users/1042", "", 405, &["only GET"]),
         case("GET /v2/parcels", "", 404, &["no such path"]),
         case("PUT /v2/users/", "{}", 404, &["no such path"]),
@@ -280,9 +280,9 @@ async fn wrong_input_is_refused_on_a_pass_route() {
 async fn a_refusal_tells_the_methods_that_there_are() {
     let world = World::start().await;
     for (client, line, allowed) in [
-        (world.crossed_ecgrid(), "PATCH /v2/users", "PUT"),
-        (world.crossed_ecgrid(), "OPTIONS /v2/users/role", "GET, POST"),
-        (world.pass_textus(), "PATCH /users/wqyODPA", "GET, PUT"),
+        (world.crossed_ecgrid(), "PATCH /v2/users", "POST, PUT"),
+        (world.crossed_ecgrid(), "OPTIONS /v2/users/role", "GET, POST, DELETE"),
+        (world.pass_textus(), "PATCH /users/wqyODPA", "GET, PUT, DELETE"),
     ] {
         assert_eq!(client.send(line, "").await.expect(405).header("allow"), allowed, "{line}");
     }

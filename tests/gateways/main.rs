@@ -198,8 +198,8 @@ async fn at_once(store: &str, gateways: usize) {
         assert!(once_here.iter().all(|(email, id)| here.get(email) == Some(id)), "an id did not last");
     }
     // Whoever was made by one gateway is known to the others.
-    for client in 0..CLIENTS {
-        let id = &given[client].0[&format!("there.{client}.0@example.com")];
+    for (client, (once_there, _)) in given.iter().enumerate() {
+        let id = &once_there[&format!("there.{client}.0@example.com")];
         let user = world.ecgrid(client + 1).get(&format!("/v2/users/{id}")).await.expect(200);
         assert_eq!(user.at("/data/login"), format!("u{client}x0"));
     }

@@ -203,6 +203,8 @@ pub struct Operation {
     pub path: Template,
     /// Whether it may change something.
     pub access: Access,
+    /// The parameters that the query of a request may have.
+    pub query: &'static [&'static str],
     /// The JSON Schema of its request; `None` when it has no body.
     pub request_schema: Option<&'static str>,
     /// The JSON Schema of its answer; `None` when it has no body.

@@ -1,14 +1,17 @@
 //! An adapter's schemas, compiled: what a request must be before anybody reads it, and what an answer must be before
 //! it leaves.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use crate::{
     adapter::{Dialect, NoOperation, Operation},
     error::{Error, ErrorKind, Problem, Result},
     json,
     message::{Request, Response},
-    note::{Document, Note, Place},
+    note::{Document, Note, Place, pointer_token},
     schema::{Schema, SchemaError},
 };
 
@@ -40,8 +43,9 @@ impl Validator {
 
     /// Finds the operation that a request means and checks the body against its schema.
     ///
-    /// Members that the schema does not know come back as notes: to pass the request on as it came is no loss, to
-    /// translate it is one.
+    /// Members that the schema does not know, and parameters of the query that the operation does not have, come back as
+    /// notes: to pass the request on as it came is no loss, to translate it is one. A note names a parameter as if the
+    /// query were a document, such as `/page`.
     ///
     /// # Errors
     ///
@@ -49,14 +53,17 @@ impl Validator {
     pub fn request<'a>(&self, dialect: &'a Dialect, request: &Request) -> Result<(&'a Operation, Vec<Note>)> {
         let (operation, parameters) = dialect.find(&request.method, &request.path).map_err(no_operation)?;
         operation.path.check(&parameters)?;
-        let Some(schema) = self.requests.get(operation.name) else { return Ok((operation, Vec::new())) };
+        let mut notes = unknown_parameters(operation, &request.query);
+        let Some(schema) = self.requests.get(operation.name) else { return Ok((operation, notes)) };
         let findings = schema.check(Document::Request, &json::parse(&request.body)?);
         if !findings.problems.is_empty() {
             return Err(Error::invalid(findings.problems));
         }
         let unknown = findings.unknown.into_iter();
-        let notes = unknown.map(|pointer| Note::dropped(Place::request(pointer), "not a known member of this request"));
-        Ok((operation, notes.collect()))
+        notes.extend(
+            unknown.map(|pointer| Note::dropped(Place::request(pointer), "not a known member of this request")),
+        );
+        Ok((operation, notes))
     }
 
     /// Checks an answer to a request for `operation`.
@@ -79,6 +86,13 @@ fn check(schema: &Schema, response: &Response) -> Result<(), Vec<Problem>> {
         .map_err(|error| vec![Problem::new(Place::response(""), error.message().to_owned())])?;
     let findings = schema.check(Document::Response, &value);
     if findings.problems.is_empty() { Ok(()) } else { Err(findings.problems) }
+}
+
+fn unknown_parameters(operation: &Operation, query: &str) -> Vec<Note> {
+    let names: BTreeSet<_> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name).collect();
+    let unknown = names.into_iter().filter(|name| !operation.query.contains(&&**name));
+    let place = |name: Cow<'_, str>| Place::request(format!("/{}", pointer_token(&name)));
+    unknown.map(|name| Note::dropped(place(name), "not a query parameter of this operation")).collect()
 }
 
 fn no_operation(reason: NoOperation) -> Error {

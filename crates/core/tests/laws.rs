@@ -93,6 +93,7 @@ impl Toy {
             method,
             path: Template::new("/people/{id}"),
             access,
+            query: &[],
             request_schema,
             response_schema: Some(RESPONSE),
             translated: Translated::Carried,

@@ -195,6 +195,7 @@ impl Op {
             method: self.method(),
             path: self.path(),
             access: self.access(),
+            query: &[],
             request_schema: self.request_schema(),
             response_schema: Some(self.response_schema()),
             translated: self.translated(),

@@ -36,7 +36,11 @@ pub(crate) struct Listed {
 /// may make.
 pub(crate) async fn list(translation: &Translation, query: UserQuery, page: PageRequest) -> Result<Listed> {
     let wanted = translation.route.pair().query_to_upstream(&query).await?;
-    let mut walk = Walk { translation, query: &query, wanted, calls: 0, notes: Vec::new() };
+    let narrow = match page {
+        PageRequest::Numbered { number, .. } if number > NonZeroU32::MIN => Field::Page,
+        _ => Field::Search,
+    };
+    let mut walk = Walk { translation, query: &query, wanted, narrow, calls: 0, notes: Vec::new() };
     let page = match page {
         PageRequest::At(cursor) => {
             let start = cursor.as_ref().map_or_else(|| Ok(Position::default()), Position::from_cursor)?;
@@ -109,6 +113,8 @@ struct Walk<'a> {
     query: &'a UserQuery,
     /// In the upstream's ids, and no narrower than the query.
     wanted: UserQuery,
+    /// What the client can change when it takes too long.
+    narrow: Field,
     calls: usize,
     notes: Vec<Note>,
 }
@@ -128,19 +134,21 @@ impl Walk<'_> {
             let first = position.index(&page.users);
             let count = page.users.len();
             let ids: Vec<UserId> = page.users.iter().map(|user| user.id.clone()).collect();
-            let rest = page.users.into_iter().skip(first).collect();
-            for (offset, (user, notes)) in self.route().pair().all_to_face(rest).await?.into_iter().enumerate() {
-                let Some(user) = self.pick(user) else { continue };
-                found.push(user);
-                self.notes.extend(notes);
+            let mut rest = page.users.into_iter().skip(first);
+            let mut behind = first;
+            while behind < count {
+                // No more than can be needed: whoever is brought to the face is given an id there.
+                let some = rest.by_ref().take(size - found.len()).collect();
+                for (user, notes) in self.route().pair().all_to_face(some).await? {
+                    behind += 1;
+                    let Some(user) = self.pick(user) else { continue };
+                    found.push(user);
+                    self.notes.extend(notes);
+                }
                 if found.len() == size {
-                    let index = first + offset;
-                    let here = Position {
-                        cursor: position.cursor,
-                        skip: index + 1,
-                        last: ids.get(index).map(|id| id.as_str().to_owned()),
-                    };
-                    return Ok((found, if index + 1 < count { Some(here) } else { next }));
+                    let last = ids.get(behind - 1).map(|id| id.as_str().to_owned());
+                    let here = Position { cursor: position.cursor, skip: behind, last };
+                    return Ok((found, if behind < count { Some(here) } else { next }));
                 }
             }
             match next {
@@ -220,7 +228,7 @@ impl Walk<'_> {
             let expected = format!(
                 "expected a search that needs no more than {most} calls (limits.calls); narrow it, or take the pages in order"
             );
-            return Err(Error::invalid(vec![Problem::new(Field::Search, expected)]));
+            return Err(Error::invalid(vec![Problem::new(self.narrow.clone(), expected)]));
         }
         let adapter = &*self.translation.route.upstream.adapter;
         let executed = executor::execute(adapter, command, self.translation, left, |_| Ok(())).await?;
@@ -252,7 +260,7 @@ pub(crate) struct Places(Cache<(Arc<Key>, NonZeroU32), Position>);
 const KEPT: usize = 50_000;
 
 /// How far back a known place is looked for.
-const NEAR: usize = 1_000;
+const NEAR: usize = 10_000;
 
 impl Default for Places {
     fn default() -> Self {

@@ -8,7 +8,7 @@ use http::{
         TRANSFER_ENCODING, UPGRADE,
     },
 };
-use interlingua_core::{Access, Effect, Reading, Request, Result};
+use interlingua_core::{Access, Command, Effect, Request, Result, Step, UserId};
 use tokio::time::Instant;
 
 use crate::{
@@ -43,11 +43,19 @@ pub(crate) async fn pass(
 ) -> Result<Response<Body>> {
     let (operation, _) = route.validator.request(route.face.dialect(), request)?;
     context.is_for(operation.name);
-    let Passing { method, target, headers, body } = passing;
+    let Passing { method, mut target, headers, body } = passing;
+    let command = route.face.read(request).map(|reading| reading.command);
+    if let Ok(Command::GetSelf) = command {
+        // Whoever has the credential that goes upstream is not the client.
+        let show = Command::GetUser { user: route.own_user(context).await? };
+        if let Step::Send { calls, .. } = route.face.plan(&show, &[])? {
+            target = calls.into_iter().next().map_or(target, |call| call.target);
+        }
+    }
     let headers = request_headers(route, headers, !body.is_empty());
     // A translated request for the same user may be reading, changing and writing back.
     let _turn = match operation.access {
-        Access::Write => turn(route, request, deadline).await?,
+        Access::Write => turn(route, command.ok().as_ref().and_then(Command::user), deadline).await?,
         Access::Read => None,
     };
     let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
@@ -62,15 +70,12 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
-/// The turn of the user that a request writes, where the dialect can tell who that is.
-async fn turn(route: &Route, request: &Request, deadline: Instant) -> Result<Option<Turn>> {
-    match route.face.read(request) {
-        Ok(Reading { command, .. }) => match command.user() {
-            Some(user) => route.turn(user, deadline).await.map(Some),
-            None => Ok(None),
-        },
-        // It is the upstream's to say what is wrong with it.
-        Err(_) => Ok(None),
+/// The turn of the user that a request writes, where the dialect can tell who that is. Where it cannot, it is the
+/// upstream's to say what is wrong with the request.
+async fn turn(route: &Route, user: Option<&UserId>, deadline: Instant) -> Result<Option<Turn>> {
+    match user {
+        Some(user) => route.turn(user, deadline).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -13,9 +13,10 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::Clients,
     config::Limits,
-    linking::Pair,
+    linking::{Pair, store_error},
     listing::Places,
     report::Reports,
+    trace::Context,
     turns::{Turn, Turns},
     upstream::Upstream,
 };
@@ -56,6 +57,27 @@ impl Route {
     /// How many calls one request may take.
     pub(crate) fn most_calls(&self) -> usize {
         usize::try_from(self.shared.limits.calls.get()).unwrap_or(usize::MAX)
+    }
+
+    /// The face's id of the user that the client of a request is.
+    ///
+    /// # Errors
+    ///
+    /// The configuration does not say, or that user is not linked.
+    pub(crate) async fn own_user(&self, context: &Context) -> Result<UserId> {
+        let client = context.seen.client.get().map_or("", AsRef::as_ref);
+        let (dialect, id) = self.shared.clients.user(client).ok_or_else(|| {
+            let message = format!("nobody says which user the client `{client}` is; see `user` in [[clients]]");
+            Error::new(ErrorKind::Unsupported, message)
+        })?;
+        let face = self.face.dialect().name;
+        if dialect == face {
+            return Ok(id.clone());
+        }
+        let link = self.shared.links.user(dialect, id).await.map_err(|error| store_error(&error))?;
+        link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
+        })
     }
 
     /// The right to write a user of the upstream.

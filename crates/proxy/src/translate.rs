@@ -177,7 +177,7 @@ impl Translation {
     /// a user to whom nobody gave one.
     async fn for_this_route(&self, command: Command) -> Result<Command> {
         Ok(match command {
-            Command::GetSelf => Command::GetUser { user: self.who_asks().await? },
+            Command::GetSelf => Command::GetUser { user: self.route.own_user(&self.context).await? },
             Command::DeleteUser { user, removal: Removal::Reversible } => {
                 Command::DeleteUser { user, removal: self.route.removal }
             }
@@ -186,25 +186,6 @@ impl Translation {
                 Command::CreateUser(new)
             }
             command => command,
-        })
-    }
-
-    /// The face's id of the user that the client is.
-    async fn who_asks(&self) -> Result<UserId> {
-        let client = self.context.seen.client.get().map_or("", AsRef::as_ref);
-        let Some((dialect, id)) = self.route.shared.clients.user(client) else {
-            let message = format!(
-                "the configuration does not say which user the client `{client}` is; see `user` in [[clients]]"
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        };
-        let face = self.route.face.dialect().name;
-        if dialect == face {
-            return Ok(id.clone());
-        }
-        let link = self.route.shared.links.user(dialect, id).await.map_err(|error| store_error(&error))?;
-        link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
         })
     }
 

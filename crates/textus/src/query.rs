@@ -3,18 +3,16 @@
 //! `GET /users{?q,accounts[]}` (vendor page: "List users"). The vendor documents no parameter for pages: `cursor` is our
 //! own, and whoever made a cursor knows what it says.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
-use interlingua_core::{
-    Cursor, Error, Note, PageRequest, Place, Problem, Result, Scope, Text, UserQuery, pointer_token,
-};
+use interlingua_core::{Cursor, Error, PageRequest, Place, Problem, Result, Scope, Text, UserQuery};
 
 use crate::codes;
 
-/// What a client's query asks for. A problem or a note names a parameter as if the query were a document: `/q`,
+/// What a client's query asks for. A problem names a parameter as if the query were a document: `/q`,
 /// `/accounts/0` for the first `accounts[]`, `/cursor`.
-pub(crate) fn read(query: &str) -> Result<(UserQuery, PageRequest, Vec<Note>)> {
-    let (mut text, mut cursor, mut scopes, mut unknown) = (None, None, Vec::new(), BTreeSet::new());
+pub(crate) fn read(query: &str) -> Result<(UserQuery, PageRequest)> {
+    let (mut text, mut cursor, mut scopes) = (None, None, Vec::new());
     let (mut accounts, mut problems) = (0, Vec::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -30,7 +28,8 @@ pub(crate) fn read(query: &str) -> Result<(UserQuery, PageRequest, Vec<Note>)> {
                 }
                 accounts += 1;
             }
-            _ => drop(unknown.insert(name)),
+            // Told by whoever validates the request.
+            _ => {}
         }
     }
     if cursor.as_ref().is_some_and(Text::is_empty) {
@@ -40,7 +39,7 @@ pub(crate) fn read(query: &str) -> Result<(UserQuery, PageRequest, Vec<Note>)> {
         return Err(Error::invalid(problems));
     }
     let query = UserQuery { text: text.filter(|text| !text.is_empty()), scopes, ..UserQuery::default() };
-    Ok((query, PageRequest::At(cursor.map(Cursor::new)), dropped(unknown)))
+    Ok((query, PageRequest::At(cursor.map(Cursor::new))))
 }
 
 fn once(place: &mut Option<Text>, value: Cow<'_, str>, pointer: &'static str, problems: &mut Vec<Problem>) {
@@ -49,16 +48,8 @@ fn once(place: &mut Option<Text>, value: Cow<'_, str>, pointer: &'static str, pr
     }
 }
 
-/// The notes for an operation that knows no parameters.
-pub(crate) fn no_parameters(query: &str) -> Vec<Note> {
-    dropped(form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name).collect())
-}
-
-fn dropped(names: BTreeSet<Cow<'_, str>>) -> Vec<Note> {
-    let place = |name: Cow<'_, str>| Place::request(format!("/{}", pointer_token(&name)));
-    let names = names.into_iter();
-    names.map(|name| Note::dropped(place(name), "not a query parameter of this operation")).collect()
-}
+/// The parameters of the list.
+pub(crate) const PARAMETERS: &[&str] = &["q", "accounts[]", "cursor"];
 
 /// The IRI of a page: relative to the face's root, as all IRIs are, in the vendor's spelling.
 pub(crate) fn iri(query: &UserQuery, cursor: Option<&Cursor>) -> String {
@@ -119,7 +110,7 @@ mod tests {
             let iri = iri(&query, cursor.as_ref());
             assert_eq!(iri, expected);
             let read = read(iri.strip_prefix("/users").unwrap().trim_start_matches('?')).unwrap();
-            assert_eq!(read, (query, PageRequest::At(cursor), Vec::new()));
+            assert_eq!(read, (query, PageRequest::At(cursor)));
         }
         check(None, &[], None, "/users");
         check(Some("chuck"), &["my_account"], None, "/users?q=chuck&accounts[]=/accounts/my_account");

@@ -27,10 +27,10 @@ pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
         let user = parameters.first().filter(|id| codes::is_id(id)).map(UserId::new);
         user.ok_or_else(|| Error::new(ErrorKind::NotFound, "the path does not hold a user's id"))
     };
-    let (command, mut notes) = match op {
+    let (command, notes) = match op {
         Op::ListUsers => {
-            let (query, page, notes) = query::read(&request.query)?;
-            (Command::FindUsers { query, page }, notes)
+            let (query, page) = query::read(&request.query)?;
+            (Command::FindUsers { query, page }, Vec::new())
         }
         Op::GetUser => (Command::GetUser { user: user()? }, Vec::new()),
         Op::CreateUser => {
@@ -44,9 +44,6 @@ pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
         }
         Op::DeleteUser => (Command::DeleteUser { user: user()?, removal: Removal::Reversible }, Vec::new()),
     };
-    if op != Op::ListUsers {
-        notes.extend(query::no_parameters(&request.query));
-    }
     Ok(Reading { operation: op.name().into(), command, notes })
 }
 

@@ -4,6 +4,8 @@ use interlingua_core::{
     Access, CredentialStyle, Dialect, FieldSupport, File, Operation, Template, Translated, http::Method,
 };
 
+use crate::query;
+
 /// The operations that this adapter understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
@@ -84,6 +86,7 @@ impl Op {
             method: self.method(),
             path: self.path(),
             access: self.access(),
+            query: if self == Self::ListUsers { query::PARAMETERS } else { &[] },
             request_schema: self.request_schema(),
             response_schema: self.response_schema(),
             translated: self.translated(),

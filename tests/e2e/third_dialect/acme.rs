@@ -42,6 +42,7 @@ fn dialect() -> Dialect {
         method: Method::POST,
         path: Template::new(path),
         access,
+        query: &[],
         request_schema: Some(schema),
         response_schema: Some(PERSON),
         translated: Translated::Carried,

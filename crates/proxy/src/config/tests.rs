@@ -580,7 +580,7 @@ fn the_search_for_problems_ends() {
 
 #[test]
 fn ids_are_made_where_the_dialect_has_them() {
-    let config = load(&format!("{LEAST}\n[links.ids.ecgrid]\nfirst = 7\nlast = 9"), &[]).unwrap();
+    let config = load(format!("{LEAST}\n[links.ids.ecgrid]\nfirst = 7\nlast = 9"), &[]).unwrap();
     assert_eq!(config.ids["ecgrid"], IdRange::new(7, 9).unwrap());
     check_more(
         "[links.ids.ecgrid]\nlast = 2147483648",
@@ -596,7 +596,7 @@ fn ids_are_made_where_the_dialect_has_them() {
 fn a_client_is_one_user() {
     let client =
         |user: &str| format!("[[clients]]\nname = \"a\"\nkey = {{ sha256 = \"{}\" }}\nuser = {user}", "0".repeat(64));
-    let config = load(&format!("{LEAST}\n{}", client("{ ecgrid = 1042 }")), &[]).unwrap();
+    let config = load(format!("{LEAST}\n{}", client("{ ecgrid = 1042 }")), &[]).unwrap();
     assert_eq!(config.clients[0].user, Some(("ecgrid".into(), UserId::new("1042"))));
     check_more(&client("{ ecgrid = \"x\" }"), "14:10: clients[0].user.ecgrid: expected an integer");
     check_more(
