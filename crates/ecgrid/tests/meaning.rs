@@ -4,14 +4,18 @@
 
 mod common;
 
-use common::{ADAPTER, CELL_PHONE, john, pages, scope, update, vendor, vendor_where};
+use std::num::NonZeroU32;
+
+use common::{ADAPTER, CELL_PHONE, crowded_vendor, john, new_user, pages, scope, update, vendor, vendor_where};
 use interlingua_core::{
-    Access, Call, Command, Email, Error, ErrorKind, Field, Grant, GrantChange, Known, Level, NOTIFY_AUDIO,
-    NOTIFY_EMAIL, Name, Note, NoteKind, Outcome, Patch, Reading, Reply, Request, Result, Role, Scope, Status, Target,
-    Text, User, UserPatch, Writing,
+    Access, Adapter, Call, Command, Cursor, Document, Email, Error, ErrorKind, Field, Grant, GrantChange, Known, Level,
+    Mapping, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NewUser, Note, NoteKind, Outcome, PageRequest, Password, Patch,
+    Reading, Removal, Reply, Request, Result, Role, Scope, Status, Target, Text, User, UserId, UserPage, UserPatch,
+    UserQuery, Writing,
     http::{Method, StatusCode},
     laws::{Run, carry_out, read_reply},
 };
+use interlingua_ecgrid::Ecgrid;
 use serde_json::{Value, json};
 
 // === Small words for long things ===
@@ -39,6 +43,19 @@ fn notes(found: &[Note], expected: &[(NoteKind, &str)]) {
 
 fn grant(role: Role, scope: Scope) -> Grant {
     Grant { role, scope, id: None }
+}
+
+fn with(mut document: Value, more: Value) -> Value {
+    document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    document
+}
+
+fn numbered(number: u32, size: u32) -> PageRequest {
+    PageRequest::Numbered { number: NonZeroU32::new(number).unwrap(), size: NonZeroU32::new(size).unwrap() }
+}
+
+fn at_cursor(cursor: &str) -> PageRequest {
+    PageRequest::At(Some(Cursor::new(cursor)))
 }
 
 fn named(display: &str) -> UserPatch {
@@ -91,11 +108,7 @@ fn a_role_is_set_in_its_scope() {
     use GrantChange::{Keep, Remove, Upsert};
     let network = || Target::Scope(scope(1, None));
     let mailbox = || Target::Scope(scope(1, Some(101)));
-    let role = |level: &str, more: Value| {
-        let mut body = json!({"userId": 1042, "authLevel": level});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
+    let role = |level: &str, more: Value| with(json!({"userId": 1042, "authLevel": level}), more);
     let in_network = |level| role(level, json!({"networkId": 1}));
     let in_mailbox = |level| role(level, json!({"networkId": 1, "mailboxId": 101}));
     role_means(&in_network("NetworkAdmin"), &Upsert(Role::Administrator, network()), &[]);
@@ -163,6 +176,192 @@ fn preferences_have_the_names_of_the_table() {
     let unmapped = config(json!({"userId": 1042, "shoe/size": 43})).unwrap();
     notes(&unmapped.notes, &[(NoteKind::Dropped, "/shoe~1size")]);
     refused(config(json!({"userId": 1042, "emailNotification": "yes"})), "/emailNotification");
+}
+
+#[test]
+fn who_asks_is_not_a_user_of_that_name() {
+    let command = |method, path: &str| ADAPTER.read(&Request::new(method, path, "")).unwrap().command;
+    assert_eq!(command(Method::GET, "/v2/users/me"), Command::GetSelf);
+    assert_eq!(command(Method::GET, "/v2/users/1042"), Command::GetUser { user: john() });
+    let removed = Command::DeleteUser { user: john(), removal: Removal::Permanent };
+    assert_eq!(command(Method::DELETE, "/v2/users/1042"), removed);
+    refused(ADAPTER.read(&Request::new(Method::DELETE, "/v2/users/me", "")), "/userId");
+}
+
+fn search(path: &str, body: &Value) -> (UserQuery, PageRequest, Vec<Note>) {
+    let reading = post(path, body).unwrap();
+    match reading.command {
+        Command::FindUsers { query, page } => (query, page, reading.notes),
+        other => panic!("{other:?} is no search"),
+    }
+}
+
+#[test]
+fn a_login_is_asked_for_on_one_page() {
+    let (query, page, _) = search("/v2/users/by-name", &json!({"login": "jsmith"}));
+    assert_eq!(query, UserQuery { login: Some("jsmith".into()), ..UserQuery::default() });
+    assert_eq!(page, numbered(1, u32::MAX));
+    for body in [json!({"login": ""}), json!({"login": null}), json!({})] {
+        let error = post("/v2/users/by-name", &body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+}
+
+#[track_caller]
+fn list_asks(body: Value, expected: UserQuery, noted: &[(NoteKind, &str)]) {
+    let (query, page, found) = search("/v2/users/list", &body);
+    assert_eq!((query, page), (expected, numbered(1, 25)));
+    notes(&found, noted);
+}
+
+#[test]
+fn a_list_asks_for_those_who_are_shown_so() {
+    let anybody = UserQuery::default;
+    let network = || UserQuery { scopes: vec![scope(1, None)], ..anybody() };
+    let mailbox = || UserQuery { scopes: vec![scope(1, Some(101))], ..anybody() };
+    list_asks(json!({}), anybody(), &[]);
+    list_asks(json!({"networkId": null, "authLevel": null, "pageNo": null}), anybody(), &[]);
+    list_asks(json!({"authLevel": "NoChange"}), anybody(), &[]);
+    list_asks(json!({"status": "Suspended"}), UserQuery { status: Some(Status::Suspended), ..anybody() }, &[]);
+    list_asks(json!({"networkId": 1}), network(), &[]);
+    list_asks(json!({"networkId": 1, "mailboxId": 101}), mailbox(), &[]);
+
+    let roles = |roles: &[Role], level| UserQuery { roles: roles.into(), level, ..anybody() };
+    let level = |level: &str| json!({"authLevel": level});
+    list_asks(level("MailboxUser"), roles(&[Role::Member, Role::Support], Some(Level::Unit)), &[]);
+    list_asks(level("NetworkAdmin"), roles(&[Role::Administrator], Some(Level::Organisation)), &[]);
+    list_asks(level("TPUser"), roles(&[Role::Restricted], None), &[]);
+    list_asks(level("General"), roles(&[Role::None], None), &[]);
+    list_asks(level("Root"), roles(&[Role::System], None), &[]);
+
+    // 0 is the vendor's own to resolve, and the role of a network is none in a mailbox.
+    list_asks(json!({"networkId": 0}), anybody(), &[(NoteKind::Narrowed, "/networkId")]);
+    list_asks(json!({"networkId": 1, "mailboxId": 0}), network(), &[(NoteKind::Narrowed, "/mailboxId")]);
+    let wide = UserQuery { roles: vec![Role::Administrator], level: Some(Level::Organisation), ..network() };
+    let body = json!({"networkId": 1, "mailboxId": 101, "authLevel": "NetworkAdmin"});
+    list_asks(body, wide, &[(NoteKind::Dropped, "/mailboxId")]);
+}
+
+#[test]
+fn a_list_has_pages() {
+    let page = |body| search("/v2/users/list", &body).1;
+    assert_eq!(page(json!({"pageNo": 3, "recordsPerPage": 10})), numbered(3, 10));
+    assert_eq!(page(json!({"pageNo": 3.0, "recordsPerPage": 1000})), numbered(3, 1000));
+}
+
+#[test]
+fn a_list_that_cannot_be_is_refused() {
+    let list = |body| post("/v2/users/list", &body);
+    refused(list(json!({"mailboxId": 101})), "/networkId");
+    refused(list(json!({"networkId": 0, "mailboxId": 101})), "/networkId");
+    refused(list(json!({"networkId": -1})), "/networkId");
+    refused(list(json!({"authLevel": "King"})), "/authLevel");
+    refused(list(json!({"status": "Sleeping"})), "/status");
+    refused(list(json!({"pageNo": 0})), "/pageNo");
+    refused(list(json!({"pageNo": 2_147_483_648_u32})), "/pageNo");
+    refused(list(json!({"recordsPerPage": 1001})), "/recordsPerPage");
+}
+
+fn creation(body: &Value) -> Result<(NewUser, Vec<Note>)> {
+    let reading = post("/v2/users", body)?;
+    match reading.command {
+        Command::CreateUser(new) => Ok((*new, reading.notes)),
+        other => panic!("{other:?} creates nobody"),
+    }
+}
+
+#[test]
+fn a_new_user_has_a_role_in_a_scope() {
+    let (new, found) = creation(&new_user()).unwrap();
+    assert_eq!((new.login.as_deref(), new.email.as_str()), (Some("jdoe"), "jane.doe@example.com"));
+    assert_eq!((&new.name.given, &new.name.family), (&Text::from("Jane").into(), &Text::from("Doe").into()));
+    assert_eq!(new.password, Some(Password::given("Abc123!x")));
+    assert_eq!(new.grants, [grant(Role::Administrator, scope(1, Some(101)))]);
+    notes(&found, &[]);
+
+    let grants = |more| creation(&with(new_user(), more)).map(|(new, notes)| (new.grants, places(&notes))).unwrap();
+    let member = (vec![grant(Role::Member, scope(1, Some(101)))], vec![]);
+    assert_eq!(grants(json!({"authLevel": null})), member);
+    assert_eq!(grants(json!({"authLevel": "NoChange"})), member);
+    let network = json!({"authLevel": "NetworkUser", "mailboxId": 0});
+    assert_eq!(grants(network), (vec![grant(Role::Member, scope(1, None))], vec![]));
+    // The others are refused when it is known that they are to be given.
+    assert_eq!(grants(json!({"authLevel": "Root"})).0, [grant(Role::System, scope(1, Some(101)))]);
+    let nowhere = json!({"authLevel": "General", "networkId": null, "mailboxId": null});
+    assert_eq!(grants(nowhere), (vec![], vec![]));
+    let unused = ["/networkId", "/mailboxId"].map(|pointer| (NoteKind::Narrowed, pointer.to_owned()));
+    assert_eq!(grants(json!({"authLevel": "General"})), (vec![], unused.into()));
+}
+
+#[test]
+fn a_new_user_that_cannot_be_is_refused() {
+    let create = |more| post("/v2/users", &with(new_user(), more));
+    refused(create(json!({"networkId": null, "mailboxId": null})), "/networkId");
+    refused(create(json!({"networkId": null})), "/networkId");
+    refused(create(json!({"networkId": 0})), "/networkId");
+    refused(create(json!({"mailboxId": 0})), "/mailboxId");
+    refused(create(json!({"authLevel": "King"})), "/authLevel");
+    refused(create(json!({"login": ""})), "/login");
+    refused(create(json!({"email": "jane"})), "/email");
+    for password in ["", "abc123!x", "ABC123!X", "Abcdef!x", "Abc12345"] {
+        refused(create(json!({"password": password})), "/password");
+    }
+    let nowhere = json!({"authLevel": "TechOps", "networkId": null, "mailboxId": null});
+    assert_eq!(create(nowhere).unwrap_err().kind(), ErrorKind::Forbidden);
+}
+
+#[test]
+fn a_lowered_role_of_a_new_user_is_noted() {
+    let lowered = |word: &str, role| {
+        let mapping = Mapping { roles: [(word.into(), role)].into(), ..Mapping::default() };
+        let adapter = Ecgrid::new().configured(&mapping).unwrap();
+        let reading = adapter.read(&Request::new(Method::POST, "/v2/users", new_user().to_string())).unwrap();
+        let Command::CreateUser(new) = reading.command else { panic!("nobody is created") };
+        (new.grants, places(&reading.notes).remove(0))
+    };
+    let noted = |kind| (kind, "/authLevel".to_owned());
+    let member = (vec![grant(Role::Member, scope(1, Some(101)))], noted(NoteKind::Narrowed));
+    assert_eq!(lowered("MailboxAdmin", Role::Member), member);
+    assert_eq!(lowered("MailboxAdmin", Role::None), (vec![], noted(NoteKind::Dropped)));
+}
+
+#[test]
+fn a_user_is_moved_with_its_role() {
+    let moved = |body| post("/v2/users/set-network-mailbox", &with(json!({"userId": 1042}), body));
+    let grants = |body| patch_of(moved(body).unwrap()).grants;
+    let to = |to| GrantChange::Move { from: Target::Only { level: None }, to };
+    assert_eq!(grants(json!({"networkId": 1, "mailboxId": 102})), to(scope(1, Some(102))));
+    assert_eq!(grants(json!({"networkId": 2, "mailboxId": 0})), to(scope(2, None)));
+    refused(moved(json!({})), "/networkId");
+    refused(moved(json!({"networkId": 0, "mailboxId": 101})), "/networkId");
+    refused(moved(json!({"networkId": null, "mailboxId": 101})), "/networkId");
+    refused(moved(json!({"networkId": 1, "mailboxId": -1})), "/mailboxId");
+}
+
+#[test]
+fn a_message_goes_to_the_cell_phone_of_the_table() {
+    let body = json!({"userId": 1042, "message": "See you"});
+    let message = Message { text: "See you".into(), phone: CELL_PHONE.into() };
+    assert_eq!(post("/v2/users/send-sms", &body).unwrap().command, Command::SendMessage { user: john(), message });
+    let unmapped = Ecgrid::new().read(&Request::new(Method::POST, "/v2/users/send-sms", body.to_string()));
+    refused(unmapped, "/userId");
+    refused(post("/v2/users/send-sms", &json!({"userId": 1042, "message": ""})), "/message");
+}
+
+#[test]
+fn what_has_no_counterpart_is_refused_by_name() {
+    let request = |method, path: &str| ADAPTER.read(&Request::new(method, path, r#"{"userId": 1042}"#));
+    for (method, path, name) in [
+        (Method::POST, "/v2/users/password", "`update-password`"),
+        (Method::POST, "/v2/users/generate-password", "`generate-password`"),
+        (Method::GET, "/v2/users/key/1042", "`get-api-key`"),
+        (Method::POST, "/v2/users/key-generate/1042", "`generate-api-key`"),
+        (Method::POST, "/v2/users/reset/1042", "`reset-sessions`"),
+    ] {
+        let error = request(method, path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().starts_with(name), "{}", error.message());
+    }
 }
 
 // === Replies ===
@@ -431,6 +630,338 @@ fn everything_at_once_is_known_before_the_first_write() {
     plans(&mut vendor(), patch, &expected, &[]);
 }
 
+// === Other plans ===
+
+fn run(command: Command, vendor: &mut dyn FnMut(&Call) -> Reply) -> Run {
+    carry_out(&**ADAPTER, &command, vendor)
+}
+
+/// A run's calls: method, path, body.
+fn calls(run: &Run) -> Vec<String> {
+    let words = |call: &Call| format!("{} {} {}", call.method, call.target, String::from_utf8_lossy(&call.body));
+    run.calls.iter().map(|call| words(call).replace("/v2/users", "").replace('"', "").trim_end().to_owned()).collect()
+}
+
+/// A vendor that always says the same.
+fn saying(document: &Value) -> impl FnMut(&Call) -> Reply + use<> {
+    let reply = Reply::new(StatusCode::OK, document.to_string());
+    move |_| reply.clone()
+}
+
+#[test]
+fn who_asks_is_whom_the_vendor_shows() {
+    let found = run(Command::GetSelf, &mut vendor());
+    assert_eq!(calls(&found), ["GET /me"]);
+    assert_eq!(found.user().unwrap().id, UserId::new("1044"));
+}
+
+fn finds(query: UserQuery, page: PageRequest) -> Command {
+    Command::FindUsers { query, page }
+}
+
+fn page_of(run: Run) -> UserPage {
+    match run.end.unwrap() {
+        Outcome::Users(page) => page,
+        other => panic!("{other:?} is no page"),
+    }
+}
+
+/// The one call of a search.
+#[track_caller]
+fn searches(query: UserQuery, page: PageRequest, expected: &str) {
+    let found = run(finds(query.clone(), page.clone()), &mut saying(&json!({"success": true, "data": []})));
+    assert_eq!(calls(&found), [expected]);
+    assert!(!found.wrote());
+    let shown = page_of(found);
+    assert_eq!(shown, UserPage { query, page, users: Vec::new(), total: None, next: None });
+}
+
+#[test]
+fn a_search_sends_what_loses_nobody() {
+    let first = || PageRequest::At(None);
+    let anybody = UserQuery::default;
+    let list = |filters: &str| format!("POST /list {{{filters}pageNo:1,recordsPerPage:100}}");
+    let sends = |query, filters: &str| searches(query, first(), &list(filters));
+    sends(anybody(), "");
+    sends(UserQuery { status: Some(Status::Suspended), ..anybody() }, "status:Suspended,");
+    sends(UserQuery { text: Some("john".into()), ..anybody() }, "");
+
+    let scopes = |scopes: &[Scope]| UserQuery { scopes: scopes.into(), ..anybody() };
+    sends(scopes(&[scope(1, None)]), "networkId:1,");
+    sends(scopes(&[scope(1, Some(101))]), "networkId:1,mailboxId:101,");
+    sends(scopes(&[scope(1, Some(101)), scope(1, Some(102))]), "networkId:1,");
+    sends(scopes(&[scope(1, Some(101)), scope(2, None)]), "");
+
+    let roles = |roles: &[Role], level| UserQuery { roles: roles.into(), level, ..anybody() };
+    sends(roles(&[Role::Member, Role::Support], Some(Level::Unit)), "authLevel:MailboxUser,");
+    sends(roles(&[Role::Member], Some(Level::Organisation)), "authLevel:NetworkUser,");
+    sends(roles(&[Role::Member], None), "");
+    sends(roles(&[Role::Restricted], None), "authLevel:TPUser,");
+    sends(roles(&[], Some(Level::Unit)), "");
+    sends(roles(&[Role::None], None), "authLevel:General,");
+    // Without a role in the one network, a user may have one in the other.
+    sends(UserQuery { roles: vec![Role::None], ..scopes(&[scope(1, None)]) }, "");
+
+    let login = || UserQuery { login: Some("jsmith".into()), ..anybody() };
+    searches(login(), first(), "POST /by-name {login:jsmith}");
+    searches(login(), numbered(1, u32::MAX), "POST /by-name {login:jsmith}");
+    sends(UserQuery { status: Some(Status::Active), ..login() }, "status:Active,");
+    searches(anybody(), numbered(3, 1000), "POST /list {pageNo:3,recordsPerPage:1000}");
+    searches(anybody(), at_cursor("7"), "POST /list {pageNo:7,recordsPerPage:100}");
+}
+
+#[test]
+fn a_word_that_is_taken_for_less_is_looked_for_among_its_equals() {
+    let mapping = Mapping { roles: [("TPUser".into(), Role::None)].into(), ..Mapping::default() };
+    let adapter = Ecgrid::new().configured(&mapping).unwrap();
+    let query = |role| UserQuery { roles: vec![role], ..UserQuery::default() };
+    let asked = |role| carry_out(&*adapter, &finds(query(role), PageRequest::At(None)), &mut vendor()).calls.remove(0);
+    for role in [Role::None, Role::Restricted] {
+        assert_eq!(asked(role).body, r#"{"pageNo":1,"recordsPerPage":100}"#);
+    }
+}
+
+#[test]
+fn a_list_asks_the_vendor_what_it_was_asked() {
+    for body in [
+        json!({"networkId": 1, "mailboxId": 101, "authLevel": "MailboxAdmin", "status": "Active", "pageNo": 2}),
+        json!({"authLevel": "General", "recordsPerPage": 10}),
+        json!({"networkId": 2, "authLevel": "TPUser"}),
+    ] {
+        let asked = post("/v2/users/list", &body).unwrap().command;
+        let call = run(asked.clone(), &mut vendor()).calls.remove(0);
+        let again = Request::new(call.method, call.target.as_str(), call.body);
+        assert_eq!(ADAPTER.read(&again).unwrap().command, asked);
+    }
+}
+
+#[test]
+fn pages_follow_each_other_until_one_is_not_full() {
+    let mut vendor = crowded_vendor();
+    let mut page = |request| {
+        let page = page_of(run(finds(UserQuery::default(), request), &mut vendor));
+        (page.users.len(), page.next.map(|next| next.as_str().to_owned()))
+    };
+    assert_eq!(page(PageRequest::At(None)), (100, Some("2".into())));
+    assert_eq!(page(at_cursor("2")), (54, None));
+    assert_eq!(page(at_cursor("3")), (0, None));
+    // Whoever counts pages knows the next.
+    assert_eq!(page(numbered(1, 100)), (100, None));
+    assert_eq!(page(numbered(8, 20)), (14, None));
+}
+
+#[test]
+fn all_users_of_a_login_are_on_one_page() {
+    let login = UserQuery { login: Some("jsmith".into()), ..UserQuery::default() };
+    let twins =
+        json!({"success": true, "data": [{"userId": 1042, "login": "jsmith"}, {"userId": 7, "login": "jsmith"}]});
+    let ids = |page| {
+        let page = page_of(run(finds(login.clone(), page), &mut saying(&twins)));
+        assert_eq!(page.next, None);
+        page.users.into_iter().map(|user| user.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(PageRequest::At(None)), ["1042", "7"]);
+    assert_eq!(ids(numbered(1, u32::MAX)), ["1042", "7"]);
+    assert_eq!(ids(numbered(2, 1)), ["7"]);
+    assert_eq!(ids(numbered(u32::MAX, u32::MAX)), Vec::<String>::new());
+    let found = run(finds(login.clone(), PageRequest::At(None)), &mut vendor());
+    assert_eq!(page_of(found).users[0].id, john());
+}
+
+#[test]
+fn a_page_that_nobody_named_is_refused() {
+    let login = UserQuery { login: Some("jsmith".into()), ..UserQuery::default() };
+    let cursors = ["", "0", "-1", "+2", "02", "2.0", " 2", "two", "2147483648"].map(at_cursor);
+    let pages = cursors.into_iter().chain([numbered(1, 1001), numbered(2_147_483_648, 10)]);
+    let commands = pages.map(|page| finds(UserQuery::default(), page)).chain([finds(login, at_cursor("1"))]);
+    for command in commands {
+        let error = ADAPTER.plan(&command, &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{command:?}");
+        assert_eq!(error.problems()[0].place, Field::Page.into());
+    }
+}
+
+#[test]
+fn a_list_is_read_user_by_user() {
+    let document = json!({"success": true, "trace": 1, "data": [
+        {"userId": 1042, "authLevel": "MailboxUser", "networkId": 1, "mailboxId": 101},
+        {"userId": 7, "status": "Sleeping", "shoe/size": 43},
+    ]});
+    let found = run(finds(UserQuery::default(), PageRequest::At(None)), &mut saying(&document));
+    notes(&found.notes, &["/trace", "/data/1/status", "/data/1/shoe~1size"].map(|place| (NoteKind::Dropped, place)));
+    assert!(found.notes.iter().all(|note| note.place.document() == Document::Upstream));
+    let users = page_of(found).users;
+    assert_eq!(users[0].grants.as_deref().unwrap()[0].role, Role::Member);
+    assert_eq!(users[1].grants, None);
+}
+
+#[test]
+fn a_list_of_another_form_is_no_list() {
+    let command = finds(UserQuery::default(), PageRequest::At(None));
+    let refusal = |document: Value| run(command.clone(), &mut saying(&document)).end.unwrap_err().kind();
+    for data in [json!(null), json!({}), json!({"userId": 1042}), json!(true), json!([[]]), json!([{"userId": 0}])] {
+        assert_eq!(refusal(json!({"success": true, "data": data})), ErrorKind::BadReply, "{data}");
+    }
+    assert_eq!(refusal(json!([])), ErrorKind::BadReply);
+    assert_eq!(refusal(json!({"success": false, "errorCode": "AccessDenied", "data": null})), ErrorKind::Forbidden);
+}
+
+fn jane() -> NewUser {
+    creation(&new_user()).unwrap().0
+}
+
+#[track_caller]
+fn creates(new: NewUser, expected: Value, noted: &[(NoteKind, &str)]) {
+    let run = run(Command::CreateUser(Box::new(new)), &mut vendor());
+    let [call] = &run.calls[..] else { panic!("one call, not {:?}", run.calls) };
+    assert_eq!((&call.method, call.target.as_str(), call.access), (&Method::POST, "/v2/users", Access::Write));
+    assert_eq!(serde_json::from_slice::<Value>(&call.body).unwrap(), expected);
+    notes(&run.notes, noted);
+    let user = run.user().unwrap();
+    assert_eq!((user.id.as_str(), user.email.value().unwrap().as_str()), ("2002", "jane.doe@example.com"));
+}
+
+#[test]
+fn a_user_is_created_in_one_call() {
+    use NoteKind::{Defaulted, Dropped, Narrowed};
+    let body = |more| with(new_user(), more);
+    creates(jane(), new_user(), &[]);
+    let login = NewUser { login: None, ..jane() };
+    creates(login, body(json!({"login": "jane.doe@example.com"})), &[(Defaulted, "login")]);
+    let password = NewUser { password: Some(Password::generated("xY9-xY9-")), ..jane() };
+    creates(password, body(json!({"password": "xY9-xY9-"})), &[(Defaulted, "password")]);
+
+    let whole = |whole: &str| Name { display: Text::from(whole).into(), ..Name::default() };
+    creates(NewUser { name: whole("Jane Doe"), ..jane() }, new_user(), &[]);
+    let prince = body(json!({"firstName": "Prince", "lastName": ""}));
+    creates(NewUser { name: whole("Prince"), ..jane() }, prince, &[(Narrowed, "name")]);
+
+    let granted = |grants: &[(Role, Scope)]| NewUser {
+        grants: grants.iter().map(|(role, scope)| grant(*role, scope.clone())).collect(),
+        ..jane()
+    };
+    let network = body(json!({"authLevel": "NetworkUser", "networkId": 2, "mailboxId": 0}));
+    creates(granted(&[(Role::Member, scope(2, None))]), network, &[]);
+    let support = body(json!({"authLevel": "MailboxUser"}));
+    creates(granted(&[(Role::Support, scope(1, Some(101)))]), support, &[(Narrowed, "grants.role")]);
+    let two = [(Role::Administrator, scope(1, Some(101))), (Role::Member, scope(2, None))];
+    creates(granted(&two), new_user(), &[(Dropped, "grants")]);
+    let placed = body(json!({"authLevel": "General", "mailboxId": 102}));
+    creates(granted(&[(Role::None, scope(1, Some(102)))]), placed, &[]);
+    let mut nowhere = body(json!({"authLevel": "General"}));
+    nowhere.as_object_mut().unwrap().retain(|name, _| !["networkId", "mailboxId"].contains(&name.as_str()));
+    creates(granted(&[]), nowhere, &[(Defaulted, "grants.scope")]);
+}
+
+#[track_caller]
+fn creates_nobody(new: NewUser, kind: ErrorKind, at: Option<&Field>) {
+    let run = run(Command::CreateUser(Box::new(new)), &mut vendor());
+    assert!(run.calls.is_empty());
+    let error = run.end.unwrap_err();
+    assert_eq!(error.kind(), kind);
+    assert_eq!(error.problems().first().map(|problem| problem.place.clone()), at.cloned().map(Into::into));
+}
+
+#[test]
+fn a_user_that_the_vendor_could_not_have_is_not_created() {
+    let system = [grant(Role::Member, scope(1, None)), grant(Role::System, scope(1, None))];
+    creates_nobody(NewUser { grants: system.into(), ..jane() }, ErrorKind::Forbidden, None);
+    creates_nobody(NewUser { password: None, ..jane() }, ErrorKind::Internal, None);
+    let weak = NewUser { password: Some(Password::given("secret")), ..jane() };
+    creates_nobody(weak, ErrorKind::Invalid, Some(&Field::Password));
+    creates_nobody(NewUser { login: Some("".into()), ..jane() }, ErrorKind::Invalid, Some(&Field::Login));
+    let blank = Name { display: Text::from(" ").into(), ..Name::default() };
+    creates_nobody(NewUser { name: blank, ..jane() }, ErrorKind::Invalid, Some(&Field::Name));
+    let foreign = Scope::new(interlingua_core::ScopeId::new("my_account"));
+    creates_nobody(NewUser { grants: vec![grant(Role::Member, foreign)], ..jane() }, ErrorKind::Internal, None);
+}
+
+#[test]
+fn a_user_that_is_there_already_is_a_conflict() {
+    let mut vendor = vendor();
+    let mut create = || run(Command::CreateUser(Box::new(jane())), &mut vendor).end;
+    assert!(create().is_ok());
+    assert_eq!(create().unwrap_err().kind(), ErrorKind::Conflict);
+    let done = run(Command::CreateUser(Box::new(jane())), &mut saying(&json!({"success": true, "data": true})));
+    assert_eq!(done.end.unwrap_err().kind(), ErrorKind::BadReply);
+}
+
+#[track_caller]
+fn removes(vendor: &mut dyn FnMut(&Call) -> Reply, removal: Removal, expected: &[&str]) {
+    let run = run(Command::DeleteUser { user: john(), removal }, vendor);
+    assert_eq!(calls(&run), expected);
+    assert_eq!(run.end.unwrap(), Outcome::Done);
+    match removal {
+        Removal::Permanent => notes(&run.notes, &[]),
+        Removal::Reversible => notes(&run.notes, &[(NoteKind::Narrowed, "user")]),
+    }
+}
+
+#[test]
+fn a_user_is_removed_for_good_or_loses_its_role() {
+    use Removal::{Permanent, Reversible};
+    let without = "POST /role {userId:1042,authLevel:General}";
+    removes(&mut vendor(), Permanent, &["GET /1042", "DELETE /1042"]);
+    removes(&mut vendor(), Reversible, &["GET /1042", without]);
+    removes(&mut vendor_where("TPUser", 1, 0), Reversible, &["GET /1042", without]);
+    removes(&mut vendor_where("General", 1, 101), Reversible, &["GET /1042"]);
+    removes(&mut vendor_where("General", 1, 101), Permanent, &["GET /1042", "DELETE /1042"]);
+    for removal in [Permanent, Reversible] {
+        // Root is not a translation's to remove, nor is somebody whose role nobody can place.
+        for (level, kind) in [("Root", ErrorKind::Forbidden), ("MailboxAdmin", ErrorKind::BadReply)] {
+            let run = run(Command::DeleteUser { user: john(), removal }, &mut vendor_where(level, 1, 0));
+            assert!(!run.wrote());
+            assert_eq!(run.end.unwrap_err().kind(), kind);
+        }
+        let nobody = run(Command::DeleteUser { user: UserId::new("9"), removal }, &mut vendor());
+        assert_eq!(nobody.end.unwrap_err().kind(), ErrorKind::NotFound);
+        let foreign = run(Command::DeleteUser { user: UserId::new("wqyODPA"), removal }, &mut vendor());
+        assert_eq!(foreign.end.unwrap_err().kind(), ErrorKind::Internal);
+    }
+}
+
+#[test]
+fn a_message_needs_a_phone() {
+    let send = |message: Message| Command::SendMessage { user: john(), message };
+    let message = || Message { text: "See you".into(), phone: CELL_PHONE.into() };
+    let mut vendor = vendor();
+    assert_eq!(run(send(message()), &mut vendor).end.unwrap_err().kind(), ErrorKind::Invalid);
+    let config = json!({"userId": 1042, "cellPhone": "+13035550100", "cellCarrier": "Verizon"});
+    vendor(&Call::write(Method::POST, "/v2/users/update-config", config.to_string(), Vec::new()));
+    let sent = run(send(message()), &mut vendor);
+    assert_eq!(calls(&sent), ["POST /send-sms {userId:1042,message:See you}"]);
+    assert_eq!(sent.end.unwrap(), Outcome::Done);
+
+    let elsewhere = run(send(Message { phone: "/office".into(), ..message() }), &mut vendor);
+    assert_eq!((elsewhere.calls.len(), elsewhere.end.unwrap_err().kind()), (0, ErrorKind::Unsupported));
+    let empty = run(send(Message { text: "".into(), ..message() }), &mut vendor).end.unwrap_err();
+    assert_eq!(empty.problems()[0].place, Field::Message.into());
+    let unsent = run(send(message()), &mut saying(&json!({"success": true, "data": false})));
+    assert_eq!(unsent.end.unwrap_err().kind(), ErrorKind::BadReply);
+}
+
+#[test]
+fn a_user_moves_and_its_role_with_it() {
+    let to = |to| granted(GrantChange::Move { from: Target::Only { level: None }, to });
+    let moves = |level: &str, at: (i32, i32), scope, expected: &[&str]| {
+        plans(&mut vendor_where(level, at.0, at.1), to(scope), expected, &[]);
+    };
+    moves("MailboxAdmin", (1, 101), scope(1, Some(102)), &["set-network-mailbox {networkId:1,mailboxId:102}"]);
+    moves("MailboxAdmin", (1, 101), scope(1, Some(101)), &[]);
+    moves("General", (1, 101), scope(2, Some(201)), &["set-network-mailbox {networkId:2,mailboxId:201}"]);
+    moves("NetworkUser", (1, 0), scope(2, None), &["set-network-mailbox {networkId:2}"]);
+    // A role of a network becomes the same in a mailbox, before it gets there.
+    let narrower = ["role {authLevel:MailboxAdmin}", "set-network-mailbox {networkId:2,mailboxId:201}"];
+    moves("NetworkAdmin", (1, 101), scope(2, Some(201)), &narrower);
+
+    let from = |from, to| granted(GrantChange::Move { from: Target::Scope(from), to });
+    let here = from(scope(1, Some(101)), scope(1, Some(102)));
+    plans(&mut vendor(), here, &["set-network-mailbox {networkId:1,mailboxId:102}"], &[]);
+    forbids(&mut vendor(), from(scope(2, None), scope(1, Some(102))), ErrorKind::Invalid);
+    forbids(&mut vendor(), to(scope(1, None)), ErrorKind::Invalid);
+    forbids(&mut vendor_where("Root", 1, 0), to(scope(2, None)), ErrorKind::Forbidden);
+}
+
 // === Answers ===
 
 fn write(user: User) -> Writing {
@@ -535,6 +1066,55 @@ fn ids_of_another_dialect_are_not_written() {
     ] {
         let error = ADAPTER.write("get-user", &Outcome::User(Box::new(user))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal);
+    }
+}
+
+#[test]
+fn a_list_shows_every_user_and_points_at_each() {
+    let known = |id: &str| {
+        let page = pages().into_iter().next().unwrap().1;
+        User { id: UserId::new(id), ..read_reply(&**ADAPTER, &john(), page.as_bytes()).unwrap().0 }
+    };
+    let list = |users: Vec<User>| {
+        let page = UserPage { query: UserQuery::default(), page: numbered(1, 25), users, total: None, next: None };
+        ADAPTER.write("list-users", &Outcome::Users(page))
+    };
+    assert_eq!(list(Vec::new()).unwrap().response.body, r#"{"success":true,"data":[]}"#);
+    let three = || vec![known("1"), User { created: Known::Unknown, ..known("2") }, known("3")];
+    let writing = list(three()).unwrap();
+    let document: Value = serde_json::from_slice(&writing.response.body).unwrap();
+    assert_eq!(document["data"].as_array().unwrap().iter().map(|user| &user["userId"]).collect::<Vec<_>>(), [1, 2, 3]);
+    notes(&writing.notes, &[(NoteKind::Unknown, "/data/1/created")]);
+    // What is said of every user is said once.
+    let pictured = three().into_iter().map(|user| User { avatar: Text::from("a.png").into(), ..user }).collect();
+    notes(&list(pictured).unwrap().notes, &[(NoteKind::Unknown, "/data/1/created"), (NoteKind::Dropped, "avatar")]);
+    assert_eq!(list(vec![known("wqyODPA")]).unwrap_err().kind(), ErrorKind::Internal);
+}
+
+#[test]
+fn an_answer_is_one_of_its_operation() {
+    let user = Outcome::User(Box::new(User::new(john())));
+    for operation in ["update-config", "terminate-user", "send-sms"] {
+        let writing = ADAPTER.write(operation, &Outcome::Done).unwrap();
+        assert_eq!(writing.response.body, r#"{"success":true,"data":true}"#);
+    }
+    assert_eq!(ADAPTER.write("create-user", &user).unwrap().response.status, StatusCode::OK);
+    let wrong = [("get-user", Outcome::Done), ("list-users", user.clone()), ("terminate-user", user.clone())];
+    for (operation, outcome) in wrong.into_iter().chain([("get-api-key", Outcome::Done), ("create", user)]) {
+        assert_eq!(ADAPTER.write(operation, &outcome).unwrap_err().kind(), ErrorKind::Internal, "{operation}");
+    }
+}
+
+#[test]
+fn fields_of_a_search_have_pointers() {
+    for (field, pointer) in [
+        (Field::Password, "/password"),
+        (Field::Search, "/login"),
+        (Field::Page, "/pageNo"),
+        (Field::Message, "/message"),
+        (Field::Scope, "/networkId"),
+    ] {
+        assert_eq!(ADAPTER.pointer(&field, Document::Request), pointer);
     }
 }
 
