@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use client::Client;
+use client::{Answer, Client};
 use futures_util::future::join_all;
 use interlingua_sandbox::{self as sandbox, Server, serve};
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -124,6 +124,17 @@ impl World {
     }
 }
 
+/// What a vendor's own client does, too: whoever is told that it is too much now asks again.
+async fn patiently(ask: impl AsyncFn() -> Answer) -> Answer {
+    loop {
+        let answer = ask().await;
+        if answer.status != 503 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// One of the clients: makes users at both vendors and looks at lists. The ids that it was given, by e-mail address.
 async fn busy(world: &World, client: usize) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let (ecgrid, textus) = (world.ecgrid(client), world.textus(client));
@@ -132,18 +143,20 @@ async fn busy(world: &World, client: usize) -> (BTreeMap<String, String>, BTreeM
         let email = format!("there.{client}.{number}@example.com");
         let user = json!({"login": format!("u{client}x{number}"), "password": "Correct-Horse-1", "email": email,
             "firstName": "Una", "lastName": "Unlinked", "networkId": 1, "mailboxId": 101});
-        let made = ecgrid.ask("POST /v2/users", &user).await.expect(200);
+        let made = patiently(async || ecgrid.ask("POST /v2/users", &user).await).await.expect(200);
         there.insert(email, made.at("/data/userId").to_string());
 
         let page = json!({"pageNo": 1 + (client + number) % 4, "recordsPerPage": 100});
-        there.extend(people(&ecgrid.ask("POST /v2/users/list", &page).await.expect(200).at("/data"), "userId"));
+        let page = patiently(async || ecgrid.ask("POST /v2/users/list", &page).await).await.expect(200);
+        there.extend(people(&page.at("/data"), "userId"));
 
         let email = format!("here.{client}.{number}@example.com");
         let user = json!({"name": "Hal Here", "email": email,
             "memberships": [{"account": "/accounts/my_account", "role": "user"}]});
-        let made = textus.ask("POST /users", &user).await.expect(201);
+        let made = patiently(async || textus.ask("POST /users", &user).await).await.expect(201);
         here.insert(email, made.at("/id").to_string());
-        here.extend(people(&textus.get("/users").await.expect(200).at("/members"), "id"));
+        let page = patiently(async || textus.get("/users").await).await.expect(200);
+        here.extend(people(&page.at("/members"), "id"));
     }
     (there, here)
 }

@@ -248,7 +248,20 @@ impl Translation {
     }
 
     /// A user that was just created, with an id of the face, and with what only we know remembered.
+    ///
+    /// To give up would leave half a write: a store that does not answer is asked until the request's time is over.
     async fn created(&self, user: User, new: &NewUser) -> Result<(User, Vec<Note>)> {
+        loop {
+            match self.linked(user.clone(), new).await {
+                Err(error) if error.kind() == ErrorKind::Overloaded && Instant::now() + PAUSE < self.deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn linked(&self, user: User, new: &NewUser) -> Result<(User, Vec<Note>)> {
         let pair = self.route.pair();
         let upstream_id = user.id.clone();
         let (mut user, notes) = pair.all_to_face(vec![user]).await?.pop().ok_or_else(no_user)?;
@@ -318,6 +331,9 @@ impl Translation {
         notes.iter().take(MOST_ENTRIES).map(entry).collect()
     }
 }
+
+/// How long a store that does not answer is left alone.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A password that nobody knows, of all kinds of characters that vendors ask for.
 fn password() -> Password {
