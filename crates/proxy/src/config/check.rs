@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     Client, Config, ConfigErrors, Limits, Listener, Route, Sandbox, Upstream,
+    entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
     key::Key,
@@ -27,7 +28,7 @@ use super::{
 /// What a configuration refers to outside itself.
 pub(super) struct Surroundings<'a> {
     /// The registered adapters, by dialect.
-    pub(super) adapters: BTreeMap<&'static str, &'a dyn Adapter>,
+    pub(super) adapters: Dialects<'a>,
     /// Where secrets may be.
     pub(super) environment: &'a Environment,
     /// Where relative paths start.

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     base_url::BaseUrl,
+    entry::Entry,
     error::suggestion,
     secret::{CredentialSource, KeySource},
     units::{Count, Size, Span},
@@ -86,9 +86,9 @@ pub(super) struct Links {
     /// By dialect.
     pub(super) ids: BTreeMap<String, Numbers>,
     /// Ids by dialect, and what else there is to remember.
-    pub(super) users: Vec<BTreeMap<String, Value>>,
+    pub(super) users: Vec<Entry>,
     /// Likewise.
-    pub(super) accounts: Vec<BTreeMap<String, Value>>,
+    pub(super) accounts: Vec<Entry>,
 }
 
 /// From the first number to the last.

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use interlingua_core::{Scope, Text, Timestamp, UserId};
+use interlingua_core::Text;
 use interlingua_links::{IdRange, Location, Memory, Ranges, ScopeLink, StoreError, Taken, UserLink};
-use serde_json::Value;
 
 use super::{
     check::Check,
-    error::{MOST, suggestion},
+    entry::{self, Entry, Written},
+    error::MOST,
     file,
     key::Key,
 };
-
-/// The keys of one link, by name: those of dialects hold ids.
-type Entry = BTreeMap<String, Value>;
 
 impl Check<'_> {
     /// Where links are kept, and those that stand in the file.
@@ -27,8 +24,8 @@ impl Check<'_> {
                 None
             }
         };
-        let users = self.entries("users", raw.users, Self::user);
-        let scopes = self.entries("accounts", raw.accounts, Self::account);
+        let users = self.entries("users", &raw.users);
+        let scopes = self.entries("accounts", &raw.accounts);
         (
             store,
             self.once_each("users", users, |users| Memory::new(users, Vec::new())),
@@ -60,61 +57,15 @@ impl Check<'_> {
         ranges
     }
 
-    fn user(&mut self, at: &Key, entry: Entry) -> UserLink {
-        let mut link = UserLink::default();
-        for (name, value) in entry {
-            let key = at.name(&name);
-            match name.as_str() {
-                "login" => link.login = self.sound(&key, text(&value)),
-                "created" => link.created = self.sound(&key, time(&value)),
-                _ => link.ids.extend(self.user_id(&key, &name, &value)),
-            }
-        }
-        link
-    }
-
-    fn user_id(&mut self, key: &Key, dialect: &str, value: &Value) -> Option<(Text, UserId)> {
-        let adapter = self.around.adapters.get(dialect).copied();
-        let Some(adapter) = adapter else { return self.unknown(key, dialect, &["login", "created"]) };
-        let id = self.sound(key, adapter.user_id(value))?;
-        Some((dialect.into(), id))
-    }
-
-    fn account(&mut self, at: &Key, entry: Entry) -> ScopeLink {
-        let mut link = ScopeLink::default();
-        for (name, value) in entry {
-            let key = at.name(&name);
-            match name.as_str() {
-                "name" => link.name = self.sound(&key, text(&value)),
-                _ => link.scopes.extend(self.scope(&key, &name, &value)),
-            }
-        }
-        link
-    }
-
-    fn scope(&mut self, key: &Key, dialect: &str, value: &Value) -> Option<(Text, Scope)> {
-        let adapter = self.around.adapters.get(dialect).copied();
-        let Some(adapter) = adapter else { return self.unknown(key, dialect, &["name"]) };
-        let scope = self.sound(key, adapter.scope(value))?;
-        Some((dialect.into(), scope))
-    }
-
-    fn unknown<T>(&mut self, key: &Key, name: &str, others: &[&str]) -> Option<T> {
-        let known = self.around.adapters.keys().copied().chain(others.iter().copied());
-        self.report.add(key, format!("unknown key, and no dialect; {}", suggestion(name, known)));
-        None
-    }
-
-    /// Every entry, read; one that links less than two ids is of no use.
-    fn entries<T>(&mut self, list: &str, raw: Vec<Entry>, read: fn(&mut Self, &Key, Entry) -> T) -> Vec<T> {
-        let entries = raw.into_iter().enumerate().map(|(index, entry)| {
+    /// Every entry, read.
+    fn entries<L: Written>(&mut self, list: &str, entries: &[Entry]) -> Vec<L> {
+        let links = entries.iter().enumerate().map(|(index, entry)| {
             let at = Key::of(["links", list]).index(index);
-            if entry.keys().filter(|name| self.around.adapters.contains_key(name.as_str())).count() < 2 {
-                self.report.add(&at, "expected the ids of at least two dialects");
-            }
-            read(self, &at, entry)
+            entry::read(entry, &self.around.adapters, |name, message| {
+                self.report.add(&name.map_or_else(|| at.clone(), |name| at.name(name)), message);
+            })
         });
-        entries.collect()
+        links.collect()
     }
 
     /// The links, of which no two hold the same id. Those that do are emptied, so that the next is found.
@@ -132,14 +83,4 @@ impl Check<'_> {
         }
         links
     }
-}
-
-fn text(value: &Value) -> Result<Text, &'static str> {
-    let text = value.as_str().filter(|text| !text.is_empty());
-    text.map(Text::from).ok_or("expected a text that is not empty")
-}
-
-fn time(value: &Value) -> Result<Timestamp, String> {
-    let time = Timestamp::parse(value.as_str().unwrap_or_default());
-    time.map_err(|error| error.to_string())
 }

@@ -10,6 +10,7 @@
 
 mod base_url;
 mod check;
+pub(crate) mod entry;
 mod error;
 mod file;
 mod key;
