@@ -62,6 +62,18 @@ enum Place {
     Postgres(Box<PgConnectOptions>),
 }
 
+impl Location {
+    /// Whether links are kept in memory, for as long as the process lives.
+    pub fn is_memory(&self) -> bool {
+        matches!(self.0, Place::Memory)
+    }
+
+    /// Whether links are kept in a file that is not there. To open it makes it.
+    pub fn is_missing_file(&self) -> bool {
+        matches!(&self.0, Place::Sqlite(path) if !path.exists())
+    }
+}
+
 impl FromStr for Location {
     type Err = StoreError;
 
@@ -150,5 +162,14 @@ mod tests {
         check("postgres://jo:secret@:port/", Err("not an address of a PostgreSQL database"));
         check("mysql://x", Err("expected \"memory\", \"sqlite:PATH\" or \"postgres://…\""));
         check("Memory", Err("expected \"memory\", \"sqlite:PATH\" or \"postgres://…\""));
+    }
+
+    #[test]
+    fn what_is_there_before_it_is_opened() {
+        let location = |text: &str| text.parse::<Location>().unwrap();
+        assert!(location("memory").is_memory() && !location("memory").is_missing_file());
+        assert!(!location("sqlite:links.db").is_memory() && location("sqlite:no/such/links.db").is_missing_file());
+        assert!(!location("sqlite:src/open.rs").is_missing_file());
+        assert!(!location("postgres://db.example.com/links").is_missing_file());
     }
 }
