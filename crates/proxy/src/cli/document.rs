@@ -14,7 +14,7 @@ use interlingua_core::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Failed, REFUSED, UNAVAILABLE, print, say};
+use super::{Failed, REFUSED, UNAVAILABLE, block_on, dialect, print, say};
 use crate::{
     config::{self, Config},
     executor::Transport,
@@ -167,12 +167,7 @@ impl Planning {
 impl Document {
     /// The route of the configuration between two dialects, or one made up for the occasion.
     async fn route(&self, config: &Config, face: &str, upstream: &str) -> Result<Arc<Route>, Failed> {
-        let dialect = |name: &str| {
-            let known = || config.adapters.keys().copied().collect::<Vec<_>>().join(", ");
-            let found = config.adapters.keys().copied().find(|known| *known == name);
-            found.ok_or_else(|| Failed::new(REFUSED, format!("`{name}` is not a dialect; there are {}", known())))
-        };
-        let (face, upstream) = (dialect(face)?, dialect(upstream)?);
+        let (face, upstream) = (dialect(config, face)?, dialect(config, upstream)?);
         let server = |name: &str| config.upstreams.get(name).is_some_and(|server| server.dialect == upstream);
         let mut routes = config.listeners.iter().flat_map(|listener| &listener.routes);
         let configured = routes.find(|route| route.face == face && server(&route.upstream)).cloned();
@@ -273,9 +268,4 @@ fn standard_input() -> Result<Vec<u8>, Failed> {
     let mut input = Vec::new();
     io::stdin().read_to_end(&mut input).map_err(|error| Failed::new(REFUSED, error))?;
     Ok(input)
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(|error| Failed::new(UNAVAILABLE, error))?.block_on(future))
 }

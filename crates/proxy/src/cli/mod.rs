@@ -101,6 +101,20 @@ fn load(gateway: &Gateway, file: Option<&Path>) -> Result<Config, Failed> {
     Config::load(file, gateway.adapters()).map_err(|errors| Failed::new(CONFIG, errors))
 }
 
+/// The dialect of that name.
+fn dialect(config: &Config, name: &str) -> Result<&'static str, Failed> {
+    let known = || config.adapters.keys().copied();
+    known().find(|known| *known == name).ok_or_else(|| {
+        let known = known().collect::<Vec<_>>().join(", ");
+        Failed::new(REFUSED, format!("`{name}` is not a dialect; there are {known}"))
+    })
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failed::new(UNAVAILABLE, error))?.block_on(future))
+}
+
 /// Tells a person something. Nobody to listen is no reason to fail.
 fn say(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
