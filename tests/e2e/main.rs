@@ -10,6 +10,7 @@ mod clients;
 mod golden;
 mod harness;
 mod lifecycle;
+mod links_cli;
 mod lists;
 mod partial_update;
 mod pass;

@@ -1,6 +1,7 @@
 //! The command line. Bare data goes to standard output, everything else to standard error.
 
 mod document;
+mod links;
 mod serve;
 
 use std::{
@@ -14,9 +15,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{Gateway, config::Config};
 
-/// The request, or the document, was refused.
+/// The document, or the list, was refused; or what was asked for is not there.
 const REFUSED: u8 = 1;
-/// A port or an upstream cannot be had (EX_UNAVAILABLE).
+/// The command line is wrong.
+const USAGE: u8 = 2;
+/// A port, an upstream or the link store cannot be had (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 /// The configuration is wrong (EX_CONFIG).
 const CONFIG: u8 = 78;
@@ -26,8 +29,8 @@ const CONFIG: u8 = 78;
 #[command(
     name = "interlingua",
     version,
-    after_help = "Exit codes: 0 done, 1 the document was refused, 2 the command line is wrong, \
-                  69 a port or an upstream cannot be had, 78 the configuration is wrong.\n\
+    after_help = "Exit codes: 0 done, 1 refused or not there, 2 the command line is wrong, \
+                  69 a port, an upstream or the link store cannot be had, 78 the configuration is wrong.\n\
                   RUST_LOG sets what is logged, such as `warn` or `interlingua=debug`; default `info`."
 )]
 struct Cli {
@@ -51,6 +54,11 @@ enum Command {
     ///
     /// Calls that only read are made, as what is written may depend on their answers; nothing is written.
     Plan(document::Planning),
+    /// Look at the links that the gateway keeps, and change them.
+    ///
+    /// Works on the store that the configuration names, beside a gateway at work, too. The links that stand in the
+    /// configuration itself are added by the gateway at each start, and not by this command.
+    Links(links::LinksCommand),
 }
 
 /// Which configuration.
@@ -87,6 +95,7 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
             load(gateway, translation.config()).and_then(|config| translation.run(&config))
         }
         Command::Plan(planning) => load(gateway, planning.config()).and_then(|config| planning.run(&config)),
+        Command::Links(links) => load(gateway, links.config()).and_then(|config| links.run(&config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
