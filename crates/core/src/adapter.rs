@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::{
@@ -181,6 +182,46 @@ impl Dialect {
         }
         Err(if allowed.is_empty() { NoOperation::NoSuchPath } else { NoOperation::MethodNotAllowed(allowed) })
     }
+
+    /// Whether a path is in the part of the API that the operations are about: at or below the head of one of them,
+    /// which is what its template says before the first parameter. With `/users/{user}` that is all of `/users`.
+    ///
+    /// For whoever wants to pass on to a server what is none of the operations. On a translated route the users are
+    /// another vendor's; a path of the users area that reached a server of the client's own vendor would read or
+    /// change another directory, behind the translation's back. That must not be a matter of spelling, and every
+    /// server reads paths in its own way. So a path is owned if any usual server could take it for one that is,
+    /// minding no case, joining `//`, taking `\` for `/`, decoding `%2F`, leaving out `;parameters`, cutting off
+    /// `.json`; and so is every path of which nobody can say what servers make of it: with `.` or `..`, encoded twice,
+    /// with control characters, or not UTF-8.
+    pub fn owns(&self, path: &str) -> bool {
+        let Some(path) = spelled_out(path) else { return true };
+        let path: Vec<_> = segments(&path).collect();
+        self.operations.iter().any(|operation| {
+            let template = operation.path.to_string().to_uppercase();
+            let head: Vec<_> = segments(template.split('{').next().unwrap_or_default()).collect();
+            head.len() <= path.len() && head.iter().zip(&path).all(|(head, segment)| is_taken_for(segment, head))
+        })
+    }
+}
+
+/// A path decoded and in capitals; `None` where servers differ too much to say where it leads.
+fn spelled_out(path: &str) -> Option<String> {
+    let path = percent_decode_str(path).decode_utf8().ok()?.to_uppercase();
+    let encoded_twice = !percent_decode_str(&path).eq(path.bytes());
+    let leads_elsewhere = segments(&path).any(|segment| segment.trim().chars().all(|character| character == '.'));
+    (!encoded_twice && !leads_elsewhere && !path.contains(char::is_control)).then_some(path)
+}
+
+/// The segments of a path that is decoded, without empty ones and without `;parameters`.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let segments = path.split(['/', '\\']).map(|segment| segment.split(';').next().unwrap_or_default());
+    segments.filter(|segment| !segment.is_empty())
+}
+
+/// Whether a segment is this one, or this one and something that is no part of a name, such as `.json`.
+fn is_taken_for(segment: &str, name: &str) -> bool {
+    let goes_on = |rest: &str| rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '-' | '_'));
+    segment.strip_prefix(name).is_some_and(|rest| !goes_on(rest))
 }
 
 /// Why no operation was found.
@@ -276,4 +317,78 @@ pub struct Mapping {
     pub preferences: BTreeMap<Text, Text>,
     /// The most that a word of the dialect's role vocabulary may mean.
     pub roles: BTreeMap<Text, Role>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialect(paths: &[&'static str]) -> Dialect {
+        let operation = |path: &&'static str| Operation {
+            name: "",
+            method: Method::GET,
+            path: Template::new(path),
+            access: Access::Read,
+            request_schema: None,
+            response_schema: None,
+        };
+        Dialect {
+            name: "",
+            prefix: "/",
+            media_type: "",
+            credentials: &[],
+            operations: paths.iter().map(operation).collect(),
+            error_schema: "",
+            fields: &[],
+        }
+    }
+
+    #[track_caller]
+    fn check(owned: bool, paths: &[&str]) {
+        let dialect = dialect(&["/v2/users/{id:integer}/keys", "/v2/users/role", "/v2/roles"]);
+        for path in paths {
+            assert_eq!(dialect.owns(path), owned, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_area_is_owned_with_all_below_it() {
+        check(true, &["/v2/users", "/v2/users/", "/v2/users/1", "/v2/users/1/keys", "/v2/users/x/y/z", "/v2/roles/1"]);
+        check(false, &["/", "/v2", "/v2/parcels", "/v2/parcels/users", "/users", "/v2/usersets", "/v2/users-old/1"]);
+        check(false, &["/v2/parcels/a%20b/%2B1", "/v2/parcels/50%25", "/v2/parcels/caf%C3%A9", "/v2/parcels/a.b/"]);
+    }
+
+    #[test]
+    fn an_area_is_owned_however_it_is_spelled() {
+        check(true, &["/V2/Users/1", "/v2/%75sers", "/v2/u%73er%53/1", "/v2//users", "//v2/users//1", "/v2%2Fusers"]);
+        check(
+            true,
+            &["/v2\\users", "/v2/%5Cusers", "/v2/users;a=b/1", "/v2;a/;b/users", "/v2/users.json", "/v2/users%20"],
+        );
+        check(true, &["/v2/u\u{17f}ers"]);
+    }
+
+    #[test]
+    fn what_leads_nobody_knows_where_is_owned() {
+        check(true, &["/v2/users/../parcels", "/v2/parcels/../users", "/v2/parcels/%2e%2E/users", "/v2/./users"]);
+        check(true, &["/v2/parcels/..;/users", "/v2/parcels%2f..%2fusers", "/v2/parcels\\..\\users", "/v2/parcels/.."]);
+        check(
+            true,
+            &["/v2/%2575sers", "/v2/parcels/%252e%252e/users", "/v2/parcels/%FF", "/v2/parcels%00", "/v2/a%0Ab"],
+        );
+    }
+
+    #[test]
+    fn a_path_that_begins_with_a_parameter_owns_all() {
+        assert!(dialect(&["/{account}/users"]).owns("/anything"));
+        assert!(!dialect(&[]).owns("/anything"));
+    }
+
+    #[test]
+    fn what_an_operation_is_found_for_is_owned() {
+        let dialect = dialect(&["/v2/users/{id:integer}/keys", "/v2/users/role"]);
+        for path in ["/v2/users/1/keys", "/v2/users/%2B/keys", "/v2/users/;/keys", "/v2/users/role"] {
+            assert!(dialect.find(&Method::GET, path).is_ok() && dialect.owns(path), "{path}");
+        }
+    }
 }
