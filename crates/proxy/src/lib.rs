@@ -8,6 +8,7 @@ mod cli;
 pub mod config;
 mod executor;
 mod gateway;
+mod headers;
 mod layers;
 mod linking;
 mod listing;

@@ -2,17 +2,15 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response,
-    header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE,
-    },
+    HeaderMap, HeaderValue, Method, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER},
 };
 use interlingua_core::{Access, Command, Effect, Request, Result, Step, UserId};
 use tokio::time::Instant;
 
 use crate::{
     body::{self, Body},
+    headers,
     prefer::PREFER,
     route::Route,
     trace::Context,
@@ -63,7 +61,8 @@ pub(crate) async fn pass(
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
     })?;
-    remove_hop_by_hop(&mut reply.headers);
+    headers::remove_hop_by_hop(&mut reply.headers);
+    reply.headers.remove(TRAILER);
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
@@ -79,61 +78,14 @@ async fn turn(route: &Route, user: Option<&UserId>, deadline: Instant) -> Result
     }
 }
 
-/// The client's headers without what was meant for the gateway: credentials above all, of whatever dialect.
+/// The client's headers for a body that was read whole, its trailers being gone.
 fn request_headers(route: &Route, mut headers: HeaderMap, has_body: bool) -> HeaderMap {
-    remove_hop_by_hop(&mut headers);
-    for header in &route.shared.credential_headers {
-        headers.remove(header);
-    }
-    for name in [HOST, CONTENT_LENGTH, EXPECT, PREFER] {
+    headers::remove_ours(&mut headers, &route.shared.credential_headers);
+    for name in [CONTENT_LENGTH, TRAILER, PREFER] {
         headers.remove(name);
     }
     if has_body && body::names_no_json(&headers) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(route.face.dialect().media_type));
     }
     headers
-}
-
-/// Removes the headers that are for one connection only (RFC 9110, section 7.6.1).
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection"] {
-        headers.remove(name);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_of_one_connection_stay_behind() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("connection", "close, X-Secret"),
-            ("x-secret", "1"),
-            ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "h2c"),
-            ("proxy-authorization", "Basic x"),
-            ("accept", "*/*"),
-        ] {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        remove_hop_by_hop(&mut headers);
-        assert_eq!(headers.keys().collect::<Vec<_>>(), ["accept"]);
-    }
 }
