@@ -5,13 +5,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
-use tower::{Service, ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tower::{Service, ServiceBuilder};
 
 use crate::{
     answer::AnswerRequests,
     body::Body,
     config::Limits,
-    layers::{AnswerErrors, Authenticate, CatchPanics, ReadBodies, TraceRequests},
+    layers::{AnswerErrors, Authenticate, CatchPanics, LimitInFlight, ReadBodies, TraceRequests},
     route::Routes,
 };
 
@@ -29,8 +29,7 @@ pub(crate) fn stack(
         .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
         .layer(AnswerErrors) // errors below, answers above
         .layer(CatchPanics)
-        .load_shed() // refuse rather than queue
-        .layer(GlobalConcurrencyLimitLayer::with_semaphore(in_flight)) // one limit for all listeners
+        .layer(LimitInFlight::new(in_flight)) // refuse rather than queue; one limit for all listeners
         .timeout(limits.deadline + GRACE) // inside the limit: the clock starts with the work
         .layer(Authenticate) // before the body is read
         .layer(ReadBodies)

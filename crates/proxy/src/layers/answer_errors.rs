@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context as TaskContext, Poll},
-    time::Duration,
 };
 
 use http::{
@@ -12,7 +11,7 @@ use http::{
     header::{ALLOW, RETRY_AFTER},
 };
 use interlingua_core::{Effect, Error, ErrorKind};
-use tower::{Layer, Service, load_shed::error::Overloaded, timeout::error::Elapsed};
+use tower::{Layer, Service, timeout::error::Elapsed};
 
 use super::{BoxError, BoxFuture};
 use crate::{
@@ -50,12 +49,9 @@ where
     type Error = Infallible;
     type Future = BoxFuture<Response<Body>, Infallible>;
 
-    /// Always ready: below is a load shedder, which says so in its answer.
+    /// Ready although something below has failed, which says so in its answer.
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        match self.inner.poll_ready(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => Poll::Ready(Ok(())),
-        }
+        self.inner.poll_ready(cx).map(|_| Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -84,9 +80,6 @@ where
 fn canonical(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
-        // More requests at once than are allowed: the semaphore below had no room.
-        Err(error) if error.is::<Overloaded>() => Error::new(ErrorKind::Overloaded, "too many requests at once")
-            .with_retry_after(Some(Duration::from_secs(1))),
         // The deadline of the whole request. What was under way may have had an effect.
         Err(error) if error.is::<Elapsed>() => {
             Error::new(ErrorKind::Timeout, "the request took too long").with_effect(Effect::Unknown)

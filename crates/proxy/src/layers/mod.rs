@@ -3,12 +3,14 @@
 mod answer_errors;
 mod authenticate;
 mod catch_panics;
+mod limit_in_flight;
 mod read_bodies;
 mod trace_requests;
 
 pub(crate) use answer_errors::AnswerErrors;
 pub(crate) use authenticate::Authenticate;
 pub(crate) use catch_panics::CatchPanics;
+pub(crate) use limit_in_flight::LimitInFlight;
 pub(crate) use read_bodies::ReadBodies;
 pub(crate) use trace_requests::TraceRequests;
 
