@@ -40,7 +40,7 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
-    let context = request.extensions().get::<Context>().cloned().unwrap_or_else(Context::new);
+    let context = Context::on(&request);
     let deadline = context.started + route.shared.limits.deadline;
     let (parts, body) = request.into_parts();
     let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded)

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use interlingua_core::{Effect, ErrorKind};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use interlingua_core::{Effect, Error, ErrorKind};
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use crate::route::Route;
 
 /// The header that names a request, in and out and towards the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -69,6 +71,11 @@ impl Context {
         }
     }
 
+    /// The context that a request was given; a fresh one where it has none.
+    pub(crate) fn on<B>(request: &Request<B>) -> Self {
+        request.extensions().get().cloned().unwrap_or_else(Self::new)
+    }
+
     /// Notes which operation the request turned out to be for.
     pub(crate) fn is_for(&self, operation: &str) {
         // The first one counts; a request is for one operation.
@@ -78,6 +85,51 @@ impl Context {
     /// The request's id as text.
     pub(crate) fn id(&self) -> &str {
         self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Notes what went wrong.
+    pub(crate) fn fails(&self, error: &Error) {
+        // The first one counts; what fails later fails because of it.
+        let _ =
+            self.seen.failure.set(Failure { kind: error.kind(), effect: error.effect(), message: error.to_string() });
+    }
+
+    /// Tells what became of the request, which has ended.
+    ///
+    /// The event holds ids, names and numbers; never a body, a credential, a path or an address.
+    pub(crate) fn tell(&self, route: Option<&Route>, status: StatusCode) {
+        let seen = &*self.seen;
+        let face = route.map_or("", |route| route.face.dialect().name);
+        let upstream = route.map_or("", |route| route.upstream.name.as_str());
+        let client = seen.client.get().map_or("", |name| name);
+        let operation = seen.operation.get().map_or("", String::as_str);
+        let (status, refused) = (status.as_u16(), status.is_client_error());
+        let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
+        let (calls, dropped, narrowed) =
+            seen.success.get().map_or((0, 0, 0), |success| (success.calls, success.dropped, success.narrowed));
+        match seen.failure.get() {
+            None => tracing::info!(
+                request.id = self.id(),
+                face,
+                upstream,
+                client,
+                operation,
+                status,
+                duration_ms,
+                calls,
+                dropped,
+                narrowed,
+                "request answered"
+            ),
+            Some(Failure { kind, effect, message }) if refused => tracing::info!(
+                request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
+                error.effect = effect.name(), error.message = message, "request refused"
+            ),
+            Some(Failure { kind, effect, message }) => tracing::warn!(
+                request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
+                error.effect = effect.name(), error.message = message, "request failed"
+            ),
+        }
     }
 
     /// Puts id and trace into the headers of a request to an upstream.

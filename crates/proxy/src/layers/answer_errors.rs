@@ -14,13 +14,7 @@ use interlingua_core::{Effect, Error, ErrorKind};
 use tower::{Layer, Service, timeout::error::Elapsed};
 
 use super::{BoxError, BoxFuture};
-use crate::{
-    answer,
-    body::Body,
-    problem,
-    route::Route,
-    trace::{Context, Failure},
-};
+use crate::{answer, body::Body, problem, route::Route, trace::Context};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +58,7 @@ where
                 Err(error) => {
                     let error = canonical(error);
                     if let Some(context) = context {
-                        let failure =
-                            Failure { kind: error.kind(), effect: error.effect(), message: error.to_string() };
-                        // Nobody else sets it.
-                        let _ = context.seen.failure.set(failure);
+                        context.fails(&error);
                     }
                     refusal(route.as_deref(), &error)
                 }
