@@ -8,7 +8,11 @@ use std::sync::{
 use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
 use serde_json::json;
 
-use crate::{body::Body, problem, route::Shared};
+use crate::{
+    body::{self, Body},
+    problem,
+    route::Shared,
+};
 
 /// What the admin listener can tell.
 #[derive(Clone, Debug)]
@@ -57,14 +61,14 @@ impl Admin {
                 format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
             })
             .collect();
-        let mut response = Response::new(Body::from(text));
+        let mut response = Response::new(body::whole(text));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
         response
     }
 }
 
 fn document(document: &serde_json::Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(document.to_string()));
+    let mut response = Response::new(body::whole(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -10,7 +10,7 @@ use interlingua_core::{Dialect, NoteKind, Result};
 use tower::Service;
 
 use crate::{
-    body::{Body, ReadBody},
+    body::{self, Body, ReadBody},
     layers::{BoxError, BoxFuture},
     pass::{self, Passing},
     prefer::{Handling, PREFERENCE_APPLIED},
@@ -90,7 +90,7 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
 /// An adapter's answer as one of HTTP.
 pub(crate) fn to_http(dialect: &Dialect, response: interlingua_core::Response) -> Response<Body> {
     let has_body = !response.body.is_empty();
-    let mut http = Response::new(Body::from(response.body));
+    let mut http = Response::new(body::whole(response.body));
     *http.status_mut() = response.status;
     *http.headers_mut() = response.headers;
     if has_body {

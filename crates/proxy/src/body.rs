@@ -1,4 +1,4 @@
-//! Bodies: read whole, within a limit, and decompressed.
+//! Bodies: read whole, within a limit, and decompressed; those that are passed on as they arrive are in `relay`.
 
 use std::{fmt, io::Read};
 
@@ -8,12 +8,19 @@ use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use interlingua_core::{Error, ErrorKind, Result};
 
-/// The body of an answer.
-pub(crate) type Body = Full<Bytes>;
+use crate::relay::Relayed;
+
+/// The body of an answer: whole, or as it arrives from an upstream.
+pub(crate) type Body = Either<Full<Bytes>, Relayed>;
+
+/// A body that is there.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Body::Left(Full::new(bytes.into()))
+}
 
 /// A request's body, as it came and as it reads.
 #[derive(Clone)]

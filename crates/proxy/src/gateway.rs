@@ -167,17 +167,20 @@ impl Service {
     /// The route names a dialect or an upstream that the configuration does not have.
     pub(crate) fn route(&self, route: &config::Route) -> Result<Arc<Route>, StartError> {
         let (face, validator) = self.adapters.get(route.face).ok_or(StartError::Dialect(route.face))?;
-        let upstream = self.upstreams.get(&route.upstream);
-        let upstream = upstream.ok_or_else(|| StartError::Upstream(route.upstream.clone()))?;
         Ok(Arc::new(Route {
             face: Arc::clone(face),
             validator: Arc::clone(validator),
-            upstream: Arc::clone(upstream),
+            upstream: self.upstream(&route.upstream)?,
+            fallback: route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?,
             loss: route.loss.clone(),
             removal: route.removal,
             places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
+    }
+
+    fn upstream(&self, name: &str) -> Result<Arc<Upstream>, StartError> {
+        self.upstreams.get(name).cloned().ok_or_else(|| StartError::Upstream(name.to_owned()))
     }
 }
 
@@ -190,8 +193,9 @@ async fn add(links: &dyn Links, config: &Config) -> Result<(), AddError> {
 
 /// Checks what an adapter declares and nobody else can check, so that it is legal wherever it is used.
 fn check(dialect: &Dialect) -> Result<(), StartError> {
-    if HeaderValue::from_str(dialect.media_type).is_err() {
-        return Err(StartError::Declaration(dialect.name, "its media type"));
+    let media_types = dialect.files.iter().map(|file| file.media_type).chain([dialect.media_type]);
+    if media_types.into_iter().any(|media_type| HeaderValue::from_str(media_type).is_err()) {
+        return Err(StartError::Declaration(dialect.name, "a media type"));
     }
     let lower_case = |style: &CredentialStyle| HeaderName::from_lowercase(style.header.as_bytes()).is_ok();
     if dialect.credentials.iter().all(lower_case) {

@@ -63,7 +63,7 @@ pub(crate) async fn pass(
     })?;
     headers::remove_hop_by_hop(&mut reply.headers);
     reply.headers.remove(TRAILER);
-    let mut response = Response::new(Body::from(reply.body));
+    let mut response = Response::new(body::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     Ok(response)

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
-use crate::body::Body;
+use crate::body::{self, Body};
 
 /// There is nothing at this path.
 pub(crate) fn not_found(detail: &str) -> Response<Body> {
@@ -27,7 +27,7 @@ fn problem(status: StatusCode, detail: &str) -> Response<Body> {
         "status": status.as_u16(),
         "detail": detail,
     });
-    let mut response = Response::new(Body::from(document.to_string()));
+    let mut response = Response::new(body::whole(document.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response

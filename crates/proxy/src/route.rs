@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use interlingua_core::{
-    Adapter, Document, Error, ErrorKind, LossPolicy, Note, Place, Removal, Result, UserId, Validator,
+    Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
 };
 use interlingua_links::Links;
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ pub(crate) struct Route {
     pub(crate) face: Arc<dyn Adapter>,
     pub(crate) validator: Arc<Validator>,
     pub(crate) upstream: Arc<Upstream>,
+    /// Where requests go that are for none of the face's operations.
+    pub(crate) fallback: Option<Arc<Upstream>>,
     pub(crate) loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about.
     pub(crate) removal: Removal,
@@ -98,6 +100,18 @@ impl Route {
             Place::Field(document @ Document::Upstream, field) => self.upstream.adapter.pointer(field, *document),
             Place::Field(document, field) => self.face.pointer(field, *document),
         }
+    }
+
+    /// The upstream for a request that is for none of the dialect's own operations, and not for a path among theirs
+    /// either: on a translated route the users are somewhere else (see [`Dialect::owns`](interlingua_core::Dialect)).
+    ///
+    /// Two methods never fall back: `CONNECT`, which asks for a tunnel, and `TRACE`, whose answer would show the client
+    /// the credential that the upstream was sent.
+    pub(crate) fn fallback_for(&self, method: &Method, path: &str) -> Option<&Arc<Upstream>> {
+        let upstream = self.fallback.as_ref()?;
+        let dialect = self.face.dialect();
+        let is_another = dialect.find(method, path).err() == Some(NoOperation::NoSuchPath) && !dialect.owns(path);
+        (is_another && !matches!(*method, Method::CONNECT | Method::TRACE)).then_some(upstream)
     }
 
     /// Whether both sides speak the same dialect, so that bytes pass as they come.

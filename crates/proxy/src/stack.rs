@@ -11,7 +11,7 @@ use crate::{
     answer::AnswerRequests,
     body::Body,
     config::Limits,
-    layers::{AnswerErrors, Authenticate, CatchPanics, LimitInFlight, ReadBodies, TraceRequests},
+    layers::{AnswerErrors, Authenticate, CatchPanics, FallBack, LimitInFlight, ReadBodies, ServeFiles, TraceRequests},
     route::Routes,
 };
 
@@ -30,8 +30,10 @@ pub(crate) fn stack(
         .layer(AnswerErrors) // errors below, answers above
         .layer(CatchPanics)
         .layer(LimitInFlight::new(in_flight)) // refuse rather than queue; one limit for all listeners
+        .layer(ServeFiles) // nobody needs a key for them
+        .layer(Authenticate) // before a byte of the body is read
+        .layer(FallBack) // above the clock and the reading: what is not the dialect's own passes as it comes
         .timeout(limits.deadline + GRACE) // inside the limit: the clock starts with the work
-        .layer(Authenticate) // before the body is read
         .layer(ReadBodies)
         .service(AnswerRequests)
 }

@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) client: OnceLock<Arc<str>>,
     /// The name of the operation.
     pub(crate) operation: OnceLock<String>,
+    /// The name of the upstream, where it is another than the route's.
+    pub(crate) upstream: OnceLock<String>,
     pub(crate) success: OnceLock<Success>,
     pub(crate) failure: OnceLock<Failure>,
 }
@@ -100,7 +102,8 @@ impl Context {
     pub(crate) fn tell(&self, route: Option<&Route>, status: StatusCode) {
         let seen = &*self.seen;
         let face = route.map_or("", |route| route.face.dialect().name);
-        let upstream = route.map_or("", |route| route.upstream.name.as_str());
+        let of_route = route.map_or("", |route| route.upstream.name.as_str());
+        let upstream = seen.upstream.get().map_or(of_route, String::as_str);
         let client = seen.client.get().map_or("", |name| name);
         let operation = seen.operation.get().map_or("", String::as_str);
         let (status, refused) = (status.as_u16(), status.is_client_error());
@@ -125,6 +128,7 @@ impl Context {
                 request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
                 error.effect = effect.name(), error.message = message, "request refused"
             ),
+            // An answer that had begun before it failed has a status of its own.
             Some(Failure { kind, effect, message }) => tracing::warn!(
                 request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
                 error.effect = effect.name(), error.message = message, "request failed"

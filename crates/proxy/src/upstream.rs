@@ -1,14 +1,15 @@
 //! An upstream: where calls go, and how they are sent.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
     header::{ACCEPT, CONTENT_TYPE, InvalidHeaderValue, USER_AGENT},
     uri::{Authority, PathAndQuery, Scheme},
 };
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -16,7 +17,7 @@ use hyper_util::{
 use interlingua_core::{Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
 use tokio::time::Instant;
 
-use crate::{config, trace::Context};
+use crate::{config, relay::Upload, trace::Context};
 
 /// The most that is read of an upstream's answer.
 const REPLY_LIMIT: usize = 8 << 20;
@@ -27,8 +28,11 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept; shorter than servers usually keep theirs, so that it is us who close.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// The body of a request to an upstream: whole, or as it arrives from a client.
+type Body = Either<Full<Bytes>, Upload>;
+
 /// The connections to all upstreams.
-pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpConnector, Body>;
 
 /// A client with keep-alive.
 pub(crate) fn http_client() -> HttpClient {
@@ -51,7 +55,8 @@ pub(crate) struct Upstream {
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
     credential: (HeaderName, HeaderValue),
-    timeout: Duration,
+    /// How long a call may take, and how long it may be silent where it is passed on as it arrives.
+    pub(crate) timeout: Duration,
     client: HttpClient,
 }
 
@@ -113,29 +118,64 @@ impl Upstream {
         &self,
         method: Method,
         target: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
         context: &Context,
         deadline: Instant,
     ) -> Result<Reply> {
-        headers.insert(self.credential.0.clone(), self.credential.1.clone());
-        context.pass_on(&mut headers);
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.uri(target)?;
-        *request.headers_mut() = headers;
+        let request = self.request(method, target, headers, Body::Left(Full::new(body)), context)?;
         self.within(deadline, self.exchange(request)).await
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply> {
-        let response = self.client.request(request).await.map_err(|error| {
+    /// Sends a request whose body is still arriving, and gives the answer as soon as its head is there. What else is set
+    /// here is as in [`send`](Self::send), but how long that takes is the caller's affair.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer; the effect tells whether the request can have arrived.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: Upload,
+        context: &Context,
+    ) -> Result<Response<Incoming>> {
+        self.head(self.request(method, target, headers, Body::Right(body), context)?).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        target: &str,
+        mut headers: HeaderMap,
+        body: Body,
+        context: &Context,
+    ) -> Result<Request<Body>> {
+        headers.insert(self.credential.0.clone(), self.credential.1.clone());
+        context.pass_on(&mut headers);
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.uri(target)?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    async fn head(&self, request: Request<Body>) -> Result<Response<Incoming>> {
+        self.client.request(request).await.map_err(|error| {
+            let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
             if error.is_connect() {
                 Error::new(ErrorKind::Unavailable, "the upstream cannot be reached")
+            } else if cause.is_some_and(hyper::Error::is_user) {
+                lost(ErrorKind::Malformed, "the body broke off")
             } else {
                 lost(ErrorKind::Unavailable, "the connection to the upstream broke")
             }
-        })?;
-        let (parts, body) = response.into_parts();
+        })
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Reply> {
+        let (parts, body) = self.head(request).await?.into_parts();
         match Limited::new(body, REPLY_LIMIT).collect().await {
             Ok(body) => Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() }),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -168,7 +208,7 @@ impl Upstream {
 }
 
 /// A failure after the first byte was sent.
-fn lost(kind: ErrorKind, message: &'static str) -> Error {
+pub(crate) fn lost(kind: ErrorKind, message: &'static str) -> Error {
     Error::new(kind, message).with_effect(Effect::Unknown)
 }
 

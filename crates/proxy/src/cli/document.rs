@@ -173,7 +173,13 @@ impl Document {
         let configured = routes.find(|route| route.face == face && server(&route.upstream)).cloned();
         let route = configured.or_else(|| {
             let name = config.upstreams.iter().find(|(_, server)| server.dialect == upstream)?.0.clone();
-            Some(config::Route { face, upstream: name, loss: LossPolicy::default(), removal: Removal::Reversible })
+            Some(config::Route {
+                face,
+                upstream: name,
+                fallback: None,
+                loss: LossPolicy::default(),
+                removal: Removal::Reversible,
+            })
         });
         let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
         let service = Service::new(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;

@@ -267,9 +267,11 @@ impl<'a> Check<'a> {
         let face = self.required(&at.name("face"), raw.face, "name the dialect of the clients");
         let face = face.and_then(|face| self.dialect(&at.name("face"), &face));
         let upstream = self.required(&at.name("upstream"), raw.upstream, "name one of the upstreams");
-        if let Some(name) = upstream.as_ref().filter(|name| !upstreams.contains_key(*name)) {
-            let suggestion = suggestion(name, upstreams.keys().map(String::as_str));
-            self.report.add(&at.name("upstream"), format!("no upstream is called `{name}`; {suggestion}"));
+        if let Some(name) = &upstream {
+            self.known(&at.name("upstream"), name, upstreams);
+        }
+        if let Some(name) = &raw.fallback {
+            self.fallback(&at.name("fallback"), name, face, upstreams);
         }
         for pointer in raw.fields.keys().filter(|pointer| !pointer.starts_with('/')) {
             let key = at.name("fields").name(pointer);
@@ -278,7 +280,33 @@ impl<'a> Check<'a> {
         let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
         let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
         let removal = raw.delete.map_or(Removal::Reversible, |delete| delete.0);
-        Some(Route { face: face?, upstream: upstream?, loss, removal })
+        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal })
+    }
+
+    /// The upstream of that name.
+    fn known<'u>(
+        &mut self,
+        key: &Key,
+        name: &str,
+        upstreams: &'u BTreeMap<String, file::Upstream>,
+    ) -> Option<&'u file::Upstream> {
+        let known = upstreams.get(name);
+        if known.is_none() {
+            let suggestion = suggestion(name, upstreams.keys().map(String::as_str));
+            self.report.add(key, format!("no upstream is called `{name}`; {suggestion}"));
+        }
+        known
+    }
+
+    /// What falls back is not translated.
+    fn fallback(&mut self, key: &Key, name: &str, face: Option<&str>, upstreams: &BTreeMap<String, file::Upstream>) {
+        let dialect = self.known(key, name, upstreams).and_then(|upstream| upstream.dialect.as_deref());
+        if let (Some(face), Some(dialect)) = (face, dialect)
+            && face != dialect
+        {
+            let advice = format!("`{name}` speaks {dialect}; name an upstream that speaks {face}, as the clients do");
+            self.report.add(key, advice);
+        }
     }
 
     // === helpers ===

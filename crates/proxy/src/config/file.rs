@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     base_url::BaseUrl,
@@ -142,6 +143,7 @@ pub(super) struct Listener {
 pub(super) struct Route {
     pub(super) face: Option<String>,
     pub(super) upstream: Option<String>,
+    pub(super) fallback: Option<String>,
     pub(super) on_loss: Option<Loss>,
     pub(super) delete: Option<Delete>,
     /// By JSON Pointer.

@@ -77,13 +77,14 @@ pub struct Config {
 /// What one process takes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest body of a request, in bytes. Default: 1 MiB.
+    /// The largest body of a request, in bytes, unless it falls back. Default: 1 MiB.
     pub body: usize,
     /// How many calls one request may take. Default: 64.
     pub calls: NonZeroU32,
     /// How many requests are worked on at once; more are refused. Default: 1024.
     pub in_flight: NonZeroU32,
-    /// How long a request may take, with all calls that it needs. Default: 30 seconds.
+    /// How long a request may take, with all calls that it needs; where it falls back, how long its client may take
+    /// nothing of the answer. Default: 30 seconds.
     pub deadline: Duration,
     /// How long requests may go on after the order to stop. Default: 30 seconds.
     pub drain: Duration,
@@ -98,7 +99,7 @@ pub struct Upstream {
     pub base_url: BaseUrl,
     /// What it knows us by.
     pub credential: Secret,
-    /// How long one call may take. Default: 10 seconds.
+    /// How long one call may take; where it is a fallback, how long it may let nothing move. Default: 10 seconds.
     pub timeout: Duration,
 }
 
@@ -129,6 +130,8 @@ pub struct Route {
     pub face: &'static str,
     /// The server that is called; one of [`Config::upstreams`].
     pub upstream: String,
+    /// The server that is called for what is not the dialect's own; one of [`Config::upstreams`] that speaks it, too.
+    pub fallback: Option<String>,
     /// What is done about losses.
     pub loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about. Default: no more than that.

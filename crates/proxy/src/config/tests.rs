@@ -221,6 +221,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.listeners[0].routes[0].loss, LossPolicy::default());
     assert_eq!(config.listeners[0].routes[0].removal, Removal::Reversible);
     assert_eq!(config.ids["textus"], IdRange::new(1, 2_147_483_647).unwrap());
+    assert_eq!(config.listeners[0].routes[0].fallback, None);
     assert_eq!(config.sandbox, Sandbox::default());
     let shown = format!("{:?}", config.adapters["textus"]);
     assert!(shown.contains(r#""emailNotification": "notifications.email""#), "{shown}");
@@ -244,6 +245,7 @@ fn what_is_said_counts() {
             [[listeners.routes]]
             face = "textus"
             upstream = "other"
+            fallback = "partner"
             on_loss = "warn"
             [listeners.routes.fields]
             "/settings/x" = "allow"
@@ -269,6 +271,7 @@ fn what_is_said_counts() {
     assert_eq!((other.base_url.authority().as_str(), other.base_url.prefix()), ("partner.example", "/api"));
     let loss = LossPolicy { default: Some(OnLoss::Warn), fields: [("/settings/x".into(), OnLoss::Allow)].into() };
     assert_eq!(config.listeners[1].routes[0].loss, loss);
+    assert_eq!(config.listeners[1].routes[0].fallback.as_deref(), Some("partner"));
     let shown = format!("{:?}", config.adapters["ecgrid"]);
     assert!(shown.contains(r#"preferences: {"mobile": "cell"}, roles: {"MailboxUser": Restricted}"#), "{shown}");
     assert!(format!("{:?}", config.adapters["textus"]).contains("roles: {}"));
@@ -319,7 +322,7 @@ fn unknown_keys() {
     check_other(
         "upstream =",
         "server = 1, upstream =",
-        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `on_loss`, `delete`, `fields`",
+        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `fields`",
     );
     check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `ecgrid`, `textus`");
 }
@@ -451,6 +454,17 @@ fn listeners() {
         "\"partner\"",
         "\"partnr\"",
         "9:30: listeners[0].routes[0].upstream: no upstream is called `partnr`; did you mean `partner`?",
+    );
+    check_other(
+        "\"partner\" }",
+        "\"partner\", fallback = \"partnr\" }",
+        "9:52: listeners[0].routes[0].fallback: no upstream is called `partnr`; did you mean `partner`?",
+    );
+    check_other(
+        "\"partner\" }",
+        "\"partner\", fallback = \"partner\" }",
+        "9:52: listeners[0].routes[0].fallback: `partner` speaks textus; name an upstream that speaks ecgrid, as the \
+         clients do",
     );
     check_other(
         "\"partner\" }",

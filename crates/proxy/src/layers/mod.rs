@@ -3,15 +3,19 @@
 mod answer_errors;
 mod authenticate;
 mod catch_panics;
+mod fall_back;
 mod limit_in_flight;
 mod read_bodies;
+mod serve_files;
 mod trace_requests;
 
 pub(crate) use answer_errors::AnswerErrors;
 pub(crate) use authenticate::Authenticate;
 pub(crate) use catch_panics::CatchPanics;
-pub(crate) use limit_in_flight::LimitInFlight;
+pub(crate) use fall_back::FallBack;
+pub(crate) use limit_in_flight::{InFlight, LimitInFlight};
 pub(crate) use read_bodies::ReadBodies;
+pub(crate) use serve_files::ServeFiles;
 pub(crate) use trace_requests::TraceRequests;
 
 use std::pin::Pin;

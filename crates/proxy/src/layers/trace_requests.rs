@@ -75,6 +75,9 @@ where
 
 fn finish(mut response: Response<Body>, context: &Context, route: Option<&Route>) -> Response<Body> {
     response.headers_mut().insert(REQUEST_ID, context.request_id.clone());
-    context.tell(route, response.status());
+    // Of an answer that is still arriving, whoever passes it on tells the end.
+    if let Body::Left(_) = response.body() {
+        context.tell(route, response.status());
+    }
     response
 }

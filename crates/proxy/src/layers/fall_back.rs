@@ -1,0 +1,54 @@
+//! Sends what is for none of the dialect's own operations another way, where the route has one (see `fallback`).
+
+use std::{
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::{Layer, Service};
+
+use super::{BoxError, BoxFuture};
+use crate::{body::Body, fallback, route::Route};
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FallBack;
+
+impl<S> Layer<S> for FallBack {
+    type Service = FallingBack<S>;
+
+    fn layer(&self, inner: S) -> FallingBack<S> {
+        FallingBack { inner }
+    }
+}
+
+/// The service of [`FallBack`].
+#[derive(Clone, Debug)]
+pub(crate) struct FallingBack<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Incoming>> for FallingBack<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<Response<Body>, BoxError>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let route = Route::of(&request).ok();
+        let upstream = route.and_then(|route| route.fallback_for(request.method(), request.uri().path()));
+        match upstream.map(Arc::clone) {
+            Some(upstream) => Box::pin(async move { Ok(fallback::fall_back(request, &upstream).await?) }),
+            None => Box::pin(self.inner.call(request)),
+        }
+    }
+}
