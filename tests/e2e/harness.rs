@@ -38,7 +38,14 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// The world as it is, but no route falls back.
     pub(crate) fn new() -> Self {
+        let lines = SANDBOX.lines().filter(|line| !line.starts_with("fallback = "));
+        Self { text: lines.collect::<Vec<_>>().join("\n"), ..Self::falling_back() }
+    }
+
+    /// The world as it is.
+    pub(crate) fn falling_back() -> Self {
         Self {
             gateway: Gateway::builder().adapter(Ecgrid::new()).adapter(Textus::new()),
             ecgrid: sandbox::Ecgrid::new(),
@@ -125,7 +132,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The world of config/sandbox.toml.
+    /// The world of config/sandbox.toml, but no route falls back.
     pub(crate) async fn start() -> Self {
         Setup::new().start().await
     }

@@ -7,6 +7,7 @@
 mod cli;
 mod client;
 mod clients;
+mod fallback;
 mod golden;
 mod harness;
 mod lifecycle;
@@ -22,4 +23,5 @@ mod secrets;
 mod served;
 mod third_dialect;
 mod vendor_pages;
+mod wire;
 mod wrong_input;

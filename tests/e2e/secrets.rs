@@ -41,6 +41,7 @@ const OF_ECGRID: &[(&str, &str)] = &[
     ("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan"#),
     ("PUT /v2/users", r#"{"email": "jon.doe@a.example", "email": "jon.doe@b.example"}"#),
     ("GET /v2/users/jon.doe@example.com", ""),
+    ("POST /v2/parcels/jon.doe@example.com?token=query-secret", r#"{"firstName": "Jonathan"}"#),
 ];
 
 /// A TextUs client's.
@@ -52,6 +53,7 @@ const OF_TEXTUS: &[(&str, &str)] = &[
     ),
     ("GET /users/jon.doe@example.com", ""),
     ("GET /users/PWApBE3?token=query-secret", ""),
+    ("GET /my_account/contacts/jon.doe@example.com?token=query-secret", ""),
 ];
 
 async fn traffic(address: SocketAddr) -> Vec<Answer> {
