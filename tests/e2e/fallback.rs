@@ -17,11 +17,12 @@ use tokio::{
 };
 
 use crate::{
-    cli::{Served, aside},
+    cli::aside,
     client::{Answer, Client},
-    harness::{ECGRID_KEY, Setup, TEXTUS_TOKEN, World, any_port, calls, file, on_free_ports},
+    harness::{ECGRID_KEY, Setup, TEXTUS_TOKEN, World, any_port, calls},
     recorder::{LONG, Recorder, Seen, ok},
     refusals::{Face, refuses},
+    served::{Served, file, on_free_ports},
     wire::{Socket, Wire},
 };
 
@@ -730,7 +731,7 @@ async fn a_stop_lets_an_answer_arrive() {
 async fn each_request_is_told_once() {
     let upstream = Socket::open().await;
     let config = file(&on_free_ports(include_str!("../../config/sandbox.toml"), upstream.address, upstream.address));
-    let (served, config) = aside(move || (Served::start(&config, "info"), config)).await;
+    let (served, config) = aside(move || (Served::start(&config, &[("RUST_LOG", "info")]), config)).await;
     let whole = format!("{OK}connection: close\r\ncontent-length: 2\r\n\r\n{{}}");
     for answer in [whole, format!("{OK}{}", HALVES[1]), String::new()] {
         let mut client = Wire::connect(served.addresses[0]).await;
