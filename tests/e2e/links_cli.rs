@@ -2,19 +2,22 @@
 
 use std::{
     fs::{self, File},
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use interlingua_sandbox::{self as sandbox, directory};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     cli::{Ran, aside, run},
-    harness::Setup,
-    served::BINARY,
+    client::Client,
+    harness::{Setup, any_port},
+    served::{BINARY, on_free_ports},
 };
 
 const SANDBOX: &str = include_str!("../../config/sandbox.toml");
@@ -425,4 +428,61 @@ async fn a_gateway_at_work_and_the_command_see_what_the_other_does() {
     assert!(exported.out.contains("7001,wqyODPA,,\n"), "{exported:?}");
     assert_eq!(exported.err, "a list does not hold the scope that was set last; users with one: 1\n");
     world.stop().await;
+}
+
+// === match ===
+
+#[tokio::test]
+async fn whoever_is_alone_with_an_address_at_each_vendor_is_matched() {
+    const PEOPLE: usize = 230;
+    let ecgrid = sandbox::serve(any_port(), sandbox::Ecgrid::new().generate(PEOPLE, 1)).await.unwrap();
+    let textus = sandbox::serve(any_port(), sandbox::Textus::new().generate(PEOPLE, 1)).await.unwrap();
+    let kept = Kept::new();
+    let text = fs::read_to_string(kept.config()).unwrap();
+    fs::write(kept.config(), on_free_ports(&text, ecgrid.address(), textus.address())).unwrap();
+    let person = |index| directory::people(PEOPLE, 1).nth(index).unwrap();
+
+    // One has the address of another, in capitals; one is linked with nobody that is there.
+    let twin = json!({"login": "twin", "password": "Correct-Horse-1", "email": person(7).email.to_uppercase()});
+    Client::ecgrid(ecgrid.address(), directory::ECGRID_KEY).ask("POST /v2/users", &twin).await.expect(200);
+    aside(move || {
+        kept.run(&["add", &format!("ecgrid={}", directory::ecgrid_id(8)), "textus=nobody0"]).expect(0);
+        let shown = kept.run(&["match", "--by", "email", "--json"]).expect(0);
+        // Three of the configuration's links are of people who have other addresses.
+        assert_eq!(shown.said(), [format!("{} match, 1 taken, 1 ambiguous, 8 alone", PEOPLE - 2)]);
+        let found = shown.documents();
+        let of = |email: &str| found.iter().find(|found| found["email"] == email).cloned();
+        let third = json!({"finding": "match", "ecgrid": directory::ecgrid_id(3).to_string(),
+            "textus": directory::textus_id(3), "email": person(3).email});
+        assert_eq!(of(&person(3).email), Some(third));
+        assert_eq!(of(&person(7).email).unwrap()["finding"], "ambiguous");
+        assert_eq!(of(&person(8).email).unwrap()["finding"], "taken");
+        assert_eq!(of("sysop@example.com").unwrap()["finding"], "alone");
+        assert_eq!(kept.users().lines().count(), 2, "nothing was written");
+
+        let applied = kept.run(&["match", "--by", "email", "--apply"]).expect(0);
+        assert_eq!(applied.said().last().copied(), Some(&*format!("{} added", PEOPLE - 2)));
+        let row =
+            format!("{},{},{},2024-03-15T10:22:00Z", directory::ecgrid_id(3), directory::textus_id(3), person(3).login);
+        assert!(kept.users().lines().any(|line| line == row), "with what ECGrid knows of the user: {row}");
+        let again = kept.run(&["match", "--by", "email", "--apply"]).expect(0);
+        assert_eq!(
+            again.said(),
+            [format!("{} linked, 1 taken, 1 ambiguous, 8 alone", PEOPLE - 2), "0 added".to_owned()]
+        );
+        assert_eq!(kept.run(&["match", "--by", "email", "--accounts"]).code, Some(2));
+        assert_eq!(kept.run(&["match", "--by", "email", "--between", "ecgrid", "nobody"]).code, Some(2));
+        assert_eq!(kept.run(&["match", "--by", "email", "--between", "ecgrid", "ecgrid"]).code, Some(2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_away_is_told() {
+    let kept = Kept::new();
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = fs::read_to_string(kept.config()).unwrap();
+    fs::write(kept.config(), on_free_ports(&text, nowhere, nowhere)).unwrap();
+    let ran = aside(move || kept.run(&["match", "--by", "email", "--apply"])).await.expect(69);
+    assert!(ran.err.starts_with("ecgrid: ") && ran.out.is_empty(), "{ran:?}");
 }

@@ -6,6 +6,7 @@ mod format;
 mod import;
 mod kind;
 mod list;
+mod matching;
 mod output;
 mod progress;
 mod remove;
@@ -25,10 +26,11 @@ use self::{
     import::Import,
     kind::Kind,
     list::List,
+    matching::Match,
     remove::Remove,
     show::{Named, Show},
 };
-use super::{CONFIG, Failed, REFUSED, UNAVAILABLE, block_on, dialect};
+use super::{CONFIG, Failed, REFUSED, UNAVAILABLE, USAGE, block_on, dialect};
 use crate::config::{
     Config,
     entry::{self, Dialects, Entry},
@@ -62,6 +64,13 @@ enum Action {
     Export(Export),
     /// Print some of the links, in the order in which they were made.
     List(List),
+    /// Find out who is the same person at two vendors, and show it.
+    ///
+    /// Reads all users of both. Of every address it says whether there is just one user with it at each (`match`), who
+    /// is linked otherwise already (`taken`), whether there are several (`ambiguous`), or none at the other vendor
+    /// (`alone`); those who are linked with each other are only counted. With `--apply` the matches are linked, all or
+    /// none.
+    Match(Match),
     /// Print the link of one user.
     Show(Show),
     /// Add one link. If it is there already it stays as it is.
@@ -76,6 +85,7 @@ impl LinksCommand {
     }
 
     pub(super) fn run(&self, config: &Config) -> Result<(), Failed> {
+        self.check()?;
         block_on(async {
             let store = self.open(config).await?;
             let done = match self.accounts {
@@ -85,6 +95,15 @@ impl LinksCommand {
             store.links.close().await;
             done
         })?
+    }
+
+    fn check(&self) -> Result<(), Failed> {
+        match self.action {
+            Action::Match(_) if self.accounts => {
+                Err(Failed::new(USAGE, "accounts have nothing in common by which they could be matched"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn open<'a>(&self, config: &'a Config) -> Result<Store<'a>, Failed> {
@@ -102,7 +121,7 @@ impl LinksCommand {
         if config.store.is_missing_file() {
             match &self.action {
                 Action::Import(import) if import.is_dry_run() => return Ok(Arc::new(Memory::default())),
-                Action::Import(_) | Action::Add(_) => {}
+                Action::Import(_) | Action::Add(_) | Action::Match(_) => {}
                 _ => return Err(Failed::new(UNAVAILABLE, format!("{}: there is no such file", config.store))),
             }
         }
@@ -115,6 +134,7 @@ impl LinksCommand {
             Action::Import(import) => import.run::<L>(store).await,
             Action::Export(export) => export.run::<L>(store).await,
             Action::List(list) => list.run::<L>(store).await,
+            Action::Match(matching) => matching.run(store).await,
             Action::Show(show) => show.run::<L>(store).await,
             Action::Add(add) => add.run::<L>(store).await,
             Action::Remove(remove) => remove.run::<L>(store).await,

@@ -46,6 +46,21 @@ impl Output {
         print_table(&lines.chain(aside).collect::<Vec<_>>());
     }
 
+    /// Prints findings: a table, with the names of the columns in the first line.
+    pub(super) fn rows(&self, names: &[&str], rows: &[Vec<String>]) {
+        if self.json {
+            for row in rows {
+                let document: serde_json::Map<_, _> =
+                    names.iter().zip(row).map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+                print(json!(document).to_string().as_bytes());
+            }
+            return;
+        }
+        let header = names.iter().map(|name| (*name).to_owned()).collect();
+        let row = |row: &Vec<String>| row.iter().map(|text| cell(if text.is_empty() { "-" } else { text })).collect();
+        print_table(&iter::once(header).chain(rows.iter().map(row)).collect::<Vec<_>>());
+    }
+
     /// Tells how many of some links are new. They were `added`, or whatever became of them instead.
     pub(super) fn added(&self, links: Added, added: &str) {
         say(format_args!("{} {added}, {} there already", links.added, links.unchanged));
