@@ -1,4 +1,4 @@
-//! The vendor's own examples, in three languages, against a crossed and a pass route.
+//! The vendor's own examples, in four languages, against a crossed and a pass route.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::{
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/run.sh");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs curl, python3 with requests and node"]
+#[ignore = "needs curl, python3 with requests, node and a JDK"]
 async fn the_vendors_examples_work() {
     let world = World::start().await;
     for listener in [0, 1] {
@@ -22,6 +22,6 @@ async fn the_vendors_examples_work() {
         .await;
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(printed.matches("ok ").count(), 9, "{printed}");
+        assert_eq!(printed.matches("ok ").count(), 12, "{printed}");
     }
 }
