@@ -22,6 +22,9 @@ use crate::{
 
 const SANDBOX: &str = include_str!("../../config/sandbox.toml");
 
+/// What the configuration of the sandbox says.
+const IN_MEMORY: &str = "store = \"memory\"";
+
 const PEOPLE: &str = "ecgrid,textus,login,created\n\
                       1001,annAAAA,ann@example.com,2024-03-15T10:22:00Z\n\
                       1002,0000007,,\n\
@@ -35,7 +38,7 @@ struct Kept(TempDir);
 impl Kept {
     fn new() -> Self {
         let kept = Self(tempfile::tempdir().unwrap());
-        fs::write(kept.config(), format!("{SANDBOX}\n{}", kept.store())).unwrap();
+        fs::write(kept.config(), SANDBOX.replace(IN_MEMORY, &kept.store())).unwrap();
         kept
     }
 
@@ -55,9 +58,9 @@ impl Kept {
         self.file("gateway.toml")
     }
 
-    /// The table of the configuration.
+    /// Where it is, in the place of [`IN_MEMORY`].
     fn store(&self) -> String {
-        format!("[links]\nstore = \"sqlite:{}\"\n", self.file("links.db").display())
+        format!("store = \"sqlite:{}\"", self.file("links.db").display())
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -410,7 +413,7 @@ fn a_store_that_cannot_be_had_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_at_work_and_the_command_see_what_the_other_does() {
     let kept = Kept::new();
-    let world = Setup::new().with(&kept.store()).start().await;
+    let world = Setup::new().replace(IN_MEMORY, &kept.store()).start().await;
     let client = world.crossed_ecgrid();
     let role = json!({"userId": 1042, "authLevel": "NetworkAdmin", "networkId": 1});
     client.ask("POST /v2/users/role", &role).await.expect(200);

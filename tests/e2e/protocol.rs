@@ -334,3 +334,40 @@ async fn many_at_once_get_each_their_own() {
         assert_eq!(answer.expect(200).at("/data/userId"), user);
     }
 }
+
+/// Whoever reads JSON-LD has no key.
+#[tokio::test]
+async fn the_contexts_that_documents_name_are_given_to_everybody() {
+    let world = World::start().await;
+    let user = world.crossed_textus().get("/users/wqyODPA").await.expect(200);
+    let stranger = Client::new(world.address(0));
+    for pointer in ["/@context", "/memberships/@context", "/memberships/members/0/account/@context"] {
+        let context = user.at(pointer);
+        let given = stranger.get(context.as_str().unwrap()).await.expect(200);
+        assert_eq!(given.header("content-type"), "application/ld+json");
+        assert!(given.json()["@context"].is_object(), "{context}");
+    }
+    stranger.get("/contexts/Parcel.jsonld").await.expect(401);
+    let vendor = Client::new(world.address(1)).get("/contexts/User.jsonld").await.expect(200);
+    assert!(vendor.json()["@context"].is_object(), "nobody else has it where nothing falls back");
+}
+
+#[tokio::test]
+async fn the_operator_sees_how_the_cache_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
+    let world = Setup::new().replace("store = \"memory\"", &store).start().await;
+    let count = async |name: &str| {
+        let metrics = world.admin().get("/metrics").await.expect(200);
+        assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4");
+        let line = metrics.text().lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok()).unwrap()
+    };
+    for _ in 0..3 {
+        world.crossed_ecgrid().get("/v2/users/1042").await.expect(200);
+    }
+    let (hits, misses) =
+        (count("interlingua_link_cache_hits_total").await, count("interlingua_link_cache_misses_total").await);
+    assert!(misses > 0 && hits > misses, "{hits} hits, {misses} misses");
+    assert!(count("interlingua_link_cache_entries").await > 0);
+}

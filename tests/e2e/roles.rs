@@ -382,16 +382,16 @@ async fn a_pass_route_waits_for_its_turn() {
 #[tokio::test]
 async fn a_set_scope_outlives_the_gateway() {
     let folder = tempfile::tempdir().unwrap();
-    let store = format!("[links]\nstore = \"sqlite:{}\"", folder.path().join("links.db").display());
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
     let both = [("example_network", "admin"), ("my_account", "user")];
-    let world = Setup::new().with(&store).start().await;
+    let world = Setup::new().replace("store = \"memory\"", &store).start().await;
     at_textus(&world, &both).await;
     assert_eq!(world.crossed_ecgrid().get("/v2/users/1042").await.expect(200).at("/data/authLevel"), "NetworkAdmin");
     let request = set_role("MailboxUser", Some(1), Some(101)).request();
     world.crossed_ecgrid().ask(ROLE, &request).await.expect(200);
     world.stop().await;
 
-    let world = Setup::new().with(&store).start().await;
+    let world = Setup::new().replace("store = \"memory\"", &store).start().await;
     at_textus(&world, &both).await;
     let answer = world.crossed_ecgrid().get("/v2/users/1042").await.expect(200);
     assert_eq!(shown(&answer), (json!("MailboxUser"), json!(1), json!(101)));
@@ -401,9 +401,10 @@ async fn a_set_scope_outlives_the_gateway() {
 #[tokio::test]
 async fn links_that_contradict_those_that_are_kept_are_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let store = format!("[links]\nstore = \"sqlite:{}\"", folder.path().join("links.db").display());
-    Setup::new().with(&store).start().await.stop().await;
-    let changed = Setup::new().with(&store).replace("textus = \"PWApBE3\"", "textus = \"PWApBE4\"");
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
+    Setup::new().replace("store = \"memory\"", &store).start().await.stop().await;
+    let changed =
+        Setup::new().replace("store = \"memory\"", &store).replace("textus = \"PWApBE3\"", "textus = \"PWApBE4\"");
     let error = changed.try_start().await.err().expect("a refusal");
     assert!(error.to_string().contains("contradict"), "{error}");
 }

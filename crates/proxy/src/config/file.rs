@@ -29,7 +29,7 @@ deadline = "30s"
 drain = "30s"
 
 [links]
-store = "memory"
+store = "sqlite:interlingua.db"
 "#;
 
 /// How long to wait for an upstream that sets no time.

@@ -16,14 +16,8 @@ use super::{
 impl Check<'_> {
     /// Where links are kept, and those that stand in the file.
     pub(super) fn links(&mut self, raw: file::Links) -> (Option<Location>, Vec<UserLink>, Vec<ScopeLink>) {
-        let store = raw.store.unwrap_or_else(|| "memory".to_owned());
-        let store = match store.parse() {
-            Ok(location) => Some(location),
-            Err(error) => {
-                self.report.add(&Key::of(["links", "store"]), StoreError::to_string(&error));
-                None
-            }
-        };
+        let store = raw.store.map(|store| store.parse().map_err(|error| StoreError::to_string(&error)));
+        let store = store.and_then(|store| self.sound(&Key::of(["links", "store"]), store));
         let users = self.entries("users", &raw.users);
         let scopes = self.entries("accounts", &raw.accounts);
         (

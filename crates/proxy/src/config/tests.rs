@@ -220,6 +220,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.upstreams["partner"].timeout, Duration::from_secs(10));
     assert_eq!(config.listeners[0].routes[0].loss, LossPolicy::default());
     assert_eq!(config.listeners[0].routes[0].removal, Removal::Reversible);
+    assert_eq!(config.store.to_string(), "sqlite:interlingua.db");
     assert_eq!(config.ids["textus"], IdRange::new(1, 2_147_483_647).unwrap());
     assert_eq!(config.listeners[0].routes[0].fallback, None);
     assert_eq!(config.sandbox, Sandbox::default());
