@@ -343,8 +343,8 @@ fn password() -> Password {
 
 /// The time in seconds, as vendors show it.
 fn now() -> Timestamp {
-    let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default();
-    Timestamp::parse(&now.to_string()).expect("a time is spelled as one")
+    let seconds = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    Timestamp::parse(&seconds.to_string()).expect("a time is spelled as one")
 }
 
 impl Transport for Translation {
