@@ -35,14 +35,18 @@ pub(super) fn serve(config: Config) -> Result<(), Failed> {
     })
 }
 
+/// Which people are made up for the stand-ins: the same ones, with the same ids, every time.
+const SEED: u64 = 1;
+
 /// Starts the stand-ins for the vendors that the configuration asks for.
 async fn stand_ins(config: &Config) -> Result<Vec<sandbox::Server>, Failed> {
+    let people = usize::try_from(config.sandbox.people).unwrap_or(usize::MAX);
     let mut servers = Vec::new();
     for (vendor, address) in [("ecgrid", config.sandbox.ecgrid), ("textus", config.sandbox.textus)] {
         let Some(address) = address else { continue };
         let server = match vendor {
-            "ecgrid" => sandbox::serve(address, sandbox::Ecgrid::new()).await,
-            _ => sandbox::serve(address, sandbox::Textus::new()).await,
+            "ecgrid" => sandbox::serve(address, sandbox::Ecgrid::new().generate(people, SEED)).await,
+            _ => sandbox::serve(address, sandbox::Textus::new().generate(people, SEED)).await,
         };
         let server = server.map_err(|error| Failed::new(UNAVAILABLE, StartError::Bind(address, error)))?;
         tracing::info!(vendor, address = %server.address(), "stand-in listening");

@@ -94,7 +94,8 @@ impl<'a> Check<'a> {
             let key = Key::of(["sandbox", name, "address"]);
             self.required(&key, stand_in.as_ref()?.address, "a stand-in needs one").map(|address| address.0)
         };
-        Sandbox { ecgrid: address("ecgrid", &raw.ecgrid), textus: address("textus", &raw.textus) }
+        let people = raw.people.map_or(0, |count| count.0.get());
+        Sandbox { ecgrid: address("ecgrid", &raw.ecgrid), textus: address("textus", &raw.textus), people }
     }
 
     // === limits ===

@@ -154,6 +154,7 @@ pub(super) struct Route {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Sandbox {
+    pub(super) people: Option<Count>,
     pub(super) ecgrid: Option<StandIn>,
     pub(super) textus: Option<StandIn>,
 }

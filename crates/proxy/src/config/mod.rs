@@ -145,6 +145,8 @@ pub struct Sandbox {
     pub ecgrid: Option<SocketAddr>,
     /// The stand-in for TextUs.
     pub textus: Option<SocketAddr>,
+    /// How many made-up people both know, besides those of their pages. Default: none.
+    pub people: u32,
 }
 
 /// Without the key, which is a person's or a program's own.

@@ -193,6 +193,7 @@ fn without_a_file_it_is_the_sandbox() {
     assert_eq!(config.upstreams["ecgrid"].credential.expose(), "sandbox-ecgrid-upstream-key");
     assert_eq!(config.upstreams["textus"].base_url.to_string(), "http://127.0.0.1:8102");
     assert_eq!(config.sandbox.ecgrid, Some(([127, 0, 0, 1], 8101).into()));
+    assert_eq!(config.sandbox.people, 1000);
     let routes = config.listeners.iter().map(|listener| {
         let routes = listener.routes.iter().map(|route| format!("{}>{}", route.face, route.upstream));
         format!("{} {}", listener.address, routes.collect::<Vec<_>>().join(" "))
@@ -325,7 +326,7 @@ fn unknown_keys() {
         "server = 1, upstream =",
         "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `fields`",
     );
-    check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `ecgrid`, `textus`");
+    check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `people`, `ecgrid`, `textus`");
 }
 
 #[test]
