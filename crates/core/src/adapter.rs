@@ -329,8 +329,10 @@ mod tests {
             method: Method::GET,
             path: Template::new(path),
             access: Access::Read,
+            query: &[],
             request_schema: None,
             response_schema: None,
+            translated: Translated::Carried,
         };
         Dialect {
             name: "",
@@ -340,6 +342,8 @@ mod tests {
             operations: paths.iter().map(operation).collect(),
             error_schema: "",
             fields: &[],
+            fresh_ids: 0..=0,
+            files: &[],
         }
     }
 
