@@ -212,6 +212,42 @@ async fn plan_prints_every_call_and_what_is_lost() {
     assert_eq!(writes(&ecgrid), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plan_shows_what_the_gateway_would_do_on_this_route() {
+    let (ecgrid, _textus, config) = stand_ins().await;
+    let text = std::fs::read_to_string(config.path()).unwrap();
+    let from_textus = "face = \"textus\"\nupstream = \"ecgrid\"";
+    assert!(text.contains(from_textus));
+    let terminating = file(&text.replace(from_textus, &format!("{from_textus}\ndelete = \"terminate\"")));
+    let plan = |config: &NamedTempFile, arguments: [&str; 6], input: &str| {
+        let config = config.path().to_str().unwrap();
+        let [from, to, operation, rest @ ..] = arguments;
+        let arguments = ["plan", "--config", config, "--from", from, "--to", to, "--operation", operation];
+        let rest = rest.into_iter().filter(|argument| !argument.is_empty());
+        run(&arguments.into_iter().chain(rest).collect::<Vec<_>>(), input)
+    };
+    let checked = aside(move || {
+        let hugo = json!({"name": "Hugo Ito", "email": "hugo.ito@example.com",
+            "memberships": [{"account": "/accounts/my_account", "role": "user"}]});
+        let created = plan(&config, ["textus", "ecgrid", "create-user", "", "", ""], &hugo.to_string());
+        assert_eq!(planned(&created), ["write POST /v2/users"], "{created:?}");
+        assert!(created.err.contains("defaulted: request /password"), "{created:?}");
+
+        let delete = ["textus", "ecgrid", "delete-user", "--user", "wqyODPA", ""];
+        let demoted = plan(&config, delete, "");
+        assert_eq!(planned(&demoted), ["read GET /v2/users/1042", "write POST /v2/users/role"], "{demoted:?}");
+        let terminated = plan(&terminating, delete, "");
+        assert_eq!(planned(&terminated), ["read GET /v2/users/1042", "write DELETE /v2/users/1042"], "{terminated:?}");
+
+        let second = plan(&config, ["ecgrid", "textus", "list-users", "", "", ""], r#"{"pageNo": 2}"#);
+        assert_eq!(planned(&second), ["read GET /users"], "every walk begins at the first page: {second:?}");
+        let own = plan(&config, ["ecgrid", "textus", "get-me", "", "", ""], "");
+        assert!(own.code == Some(1) && own.err.contains("by its id"), "{own:?}");
+    });
+    checked.await;
+    assert_eq!(writes(&ecgrid), [""; 0]);
+}
+
 #[test]
 fn plan_without_its_upstream_says_so() {
     let config = file(&on_free_ports(SANDBOX, ([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 1).into()));

@@ -64,6 +64,18 @@ pub(crate) async fn list(translation: &Translation, query: UserQuery, page: Page
     Ok(Listed { page, notes, calls })
 }
 
+/// The upstream's page at which the walk for a client's page begins, as far as the client's words tell.
+///
+/// # Errors
+///
+/// The cursor is none of ours.
+pub(crate) fn first_page(page: &PageRequest) -> Result<PageRequest> {
+    match page {
+        PageRequest::At(Some(cursor)) => Position::from_cursor(cursor).map(|position| position.page()),
+        PageRequest::At(None) | PageRequest::Numbered { .. } => Ok(PageRequest::At(None)),
+    }
+}
+
 /// A place in the upstream's list: a page, and how far into it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Position {

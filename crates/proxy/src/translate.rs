@@ -116,6 +116,26 @@ pub(crate) fn overloaded(message: impl Into<std::borrow::Cow<'static, str>>) -> 
     Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(Duration::from_secs(1)))
 }
 
+/// A command with what the configuration has to add: who the client is, how users are removed, and a password for a user
+/// to whom nobody gave one.
+///
+/// # Errors
+///
+/// Nobody says who the client is.
+pub(crate) async fn for_this_route(route: &Route, context: &Context, command: Command) -> Result<Command> {
+    Ok(match command {
+        Command::GetSelf => Command::GetUser { user: route.own_user(context).await? },
+        Command::DeleteUser { user, removal: Removal::Reversible } => {
+            Command::DeleteUser { user, removal: route.removal }
+        }
+        Command::CreateUser(mut new) => {
+            new.password.get_or_insert_with(password);
+            Command::CreateUser(new)
+        }
+        command => command,
+    })
+}
+
 /// The most notes of one request that a report holds; a request made for it has as many as it has members.
 const MOST_ENTRIES: usize = 200;
 
@@ -160,7 +180,7 @@ pub(crate) struct Translation {
 
 impl Translation {
     async fn carry_out(&self, mut understood: Understood) -> Result<Answer> {
-        match self.for_this_route(understood.command).await? {
+        match for_this_route(&self.route, &self.context, understood.command).await? {
             Command::FindUsers { query, page } => {
                 let Listed { page, notes, calls } = listing::list(self, query, page).await?;
                 understood.notes.extend(notes);
@@ -171,22 +191,6 @@ impl Translation {
                 self.about_one_user(understood).await
             }
         }
-    }
-
-    /// The command with what the configuration has to add: who the client is, how users are removed, and a password for
-    /// a user to whom nobody gave one.
-    async fn for_this_route(&self, command: Command) -> Result<Command> {
-        Ok(match command {
-            Command::GetSelf => Command::GetUser { user: self.route.own_user(&self.context).await? },
-            Command::DeleteUser { user, removal: Removal::Reversible } => {
-                Command::DeleteUser { user, removal: self.route.removal }
-            }
-            Command::CreateUser(mut new) => {
-                new.password.get_or_insert_with(password);
-                Command::CreateUser(new)
-            }
-            command => command,
-        })
     }
 
     async fn about_one_user(&self, mut understood: Understood) -> Result<Answer> {

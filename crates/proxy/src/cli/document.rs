@@ -20,6 +20,7 @@ use crate::{
     executor::Transport,
     gateway::Service,
     linking::{Pair, Unlinked},
+    listing,
     route::Route,
     trace::Context,
     translate::{self, Understood},
@@ -193,10 +194,15 @@ impl Document {
         input: Vec<u8>,
         reader: Option<&ReadOnly<'_>>,
     ) -> Result<(Command, Vec<Note>)> {
-        let Understood { mut command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
+        let Understood { command, notes, .. } = translate::understand(route, &self.request(route, input)?)?;
+        if command == Command::GetSelf {
+            return Err(needs("a client, which a document has not; ask for the user by its id"));
+        }
+        let mut command = translate::for_this_route(route, &Context::new(), command).await?;
         let pair = route.pair();
         if let Command::FindUsers { query, page } = command {
-            return Ok((Command::FindUsers { query: pair.query_to_upstream(&query).await?, page }, notes));
+            let (query, page) = (pair.query_to_upstream(&query).await?, listing::first_page(&page)?);
+            return Ok((Command::FindUsers { query, page }, notes));
         }
         let Some(asked) = command.user().cloned() else { return Ok((pair.to_upstream(command, None).await?, notes)) };
         let user = pair.user_to_upstream(&asked).await?;
