@@ -22,6 +22,17 @@ pub struct UserQuery {
 }
 
 impl UserQuery {
+    /// Whether it depends on their roles who the users are, so that nobody can tell of one whose roles are not known.
+    pub fn asks_for_a_role(&self) -> bool {
+        !self.scopes.is_empty() || !self.roles.is_empty() || self.level.is_some()
+    }
+
+    /// The query without what it says of roles.
+    #[must_use]
+    pub fn whatever_the_role(&self) -> Self {
+        Self { scopes: Vec::new(), roles: Vec::new(), level: None, ..self.clone() }
+    }
+
     /// The user as an answer to this query shows it; `None` for one that the query does not ask for.
     ///
     /// Where the query asks for a role, or for a role in a scope, that scope becomes the
@@ -38,8 +49,7 @@ impl UserQuery {
         if self.login.as_ref().is_some_and(|login| !signs_in_with(&user, login)) {
             return None;
         }
-        let asks_for_a_role = !self.scopes.is_empty() || !self.roles.is_empty() || self.level.is_some();
-        if asks_for_a_role {
+        if self.asks_for_a_role() {
             let within = |grant: &&Grant| {
                 grant.role > Role::None
                     && (self.scopes.is_empty() || self.scopes.iter().any(|scope| covers(&scope.id, &grant.scope.id)))
@@ -196,6 +206,8 @@ mod tests {
     fn roles_that_nobody_tells_are_not_taken_for_none() {
         let user = User { grants: None, ..chuck() };
         let query = UserQuery { roles: vec![Role::None], ..UserQuery::default() };
+        assert!(query.asks_for_a_role() && !query.whatever_the_role().asks_for_a_role());
+        assert!(query.whatever_the_role().pick(user.clone(), covers).is_some());
         assert_eq!(query.pick(user, covers), None);
     }
 

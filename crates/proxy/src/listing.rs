@@ -10,8 +10,8 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use interlingua_core::{
-    Command, Cursor, Document, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem, Result, User,
-    UserId, UserPage, UserQuery,
+    Command, Cursor, Document, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem, Result, ScopeId,
+    User, UserId, UserPage, UserQuery,
 };
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -212,17 +212,18 @@ impl Walk<'_> {
     }
 
     fn pick(&mut self, user: User) -> Option<User> {
-        let asks_for_a_role =
-            !self.query.scopes.is_empty() || !self.query.roles.is_empty() || self.query.level.is_some();
-        if asks_for_a_role && user.grants.is_none() {
+        let face = Arc::clone(&self.translation.route.face);
+        let covers = |scope: &ScopeId, other: &ScopeId| face.covers(scope, other);
+        if user.grants.is_none() && self.query.asks_for_a_role() {
+            self.query.whatever_the_role().pick(user, covers)?;
             let reason = "a user whose roles are not known is left out, as the search asks for roles";
             let note = Note::dropped(Place::Field(Document::Response, Field::Search), reason);
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
+            return None;
         }
-        let face = Arc::clone(&self.translation.route.face);
-        self.query.pick(user, |scope, other| face.covers(scope, other))
+        self.query.pick(user, covers)
     }
 
     async fn fetch(&mut self, position: &Position) -> Result<UserPage> {
