@@ -51,12 +51,13 @@ async fn an_ecgrid_client_runs_a_life_at_textus() {
     // What only the gateway knows stays known.
     let read = client.get(&format!("/v2/users/{id}")).await.expect(200).at("/data");
     assert_eq!(read, shown);
-    for login in ["ghaddad"] {
-        let named = client.ask("POST /v2/users/by-name", &json!({"login": login})).await.expect(200).at("/data");
-        assert_eq!(named, json!([shown]), "{login}");
-    }
-    let nobody = client.ask("POST /v2/users/by-name", &json!({"login": "nobody"})).await.expect(200);
-    assert_eq!(nobody.at("/data"), json!([]));
+    let named = async |login: &str| {
+        client.ask("POST /v2/users/by-name", &json!({"login": login})).await.expect(200).at("/data")
+    };
+    assert_eq!(named("ghaddad").await, json!([shown]));
+    // The address stands for a login where none is known, and for none where one is.
+    assert_eq!(named("greta.haddad@example.com").await, json!([]));
+    assert_eq!(named("nobody").await, json!([]));
 
     // TextUs's own administrator is one there, too, and was seen for the first time.
     let admins = listed(&client, json!({"networkId": 1, "mailboxId": 101, "authLevel": "MailboxAdmin"})).await;
@@ -191,6 +192,19 @@ async fn what_the_vendor_refuses_is_refused() {
     nameless.as_object_mut().unwrap().retain(|member, _| !member.ends_with("Name"));
     let refused = ecgrid.ask("POST /v2/users", &nameless).await.expect(400);
     assert!(refused.text().contains("/firstName"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn nobody_is_created_whose_login_cannot_be_remembered() {
+    let world = World::start().await;
+    for login in ["x".repeat(1025), "x\0".to_owned()] {
+        let mut user = greta();
+        user["login"] = json!(login);
+        let refused = world.crossed_ecgrid().ask("POST /v2/users", &user).await.expect(400);
+        assert_eq!(refused.at("/errorCode"), "InvalidParameter");
+        assert!(refused.text().contains("/login: "), "{}", refused.text());
+    }
+    assert_eq!(calls(&world.textus), [] as [&str; 0]);
 }
 
 #[tokio::test]

@@ -28,10 +28,12 @@ impl Remembered {
         link
     }
 
+    /// Whether it can be remembered at all, for whoever has something to do before that must not be left half done.
+    ///
     /// # Errors
     ///
     /// No store can keep it.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    pub fn check(&self) -> Result<(), StoreError> {
         let Self { login, created, scope } = self;
         let texts =
             [login.set().map(Text::as_str), created.set().map(Timestamp::as_str), scope.set().map(ScopeId::as_str)];
@@ -82,6 +84,15 @@ mod tests {
             &known,
             &UserLink { scope: Some(("a".into(), ScopeId::new("t"))), ..known.clone() },
         );
+    }
+
+    #[test]
+    fn what_no_store_keeps_is_refused() {
+        let login = |login: &str| Remembered { login: Patch::Set(login.into()), ..Remembered::default() };
+        assert!(login(&"a".repeat(1024)).check().is_ok());
+        for unfit in ["a".repeat(1025), "a\0".to_owned()] {
+            assert_eq!(login(&unfit).check().unwrap_err().kind(), crate::StoreErrorKind::Unfit);
+        }
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use interlingua_core::{
-    Adapter, Command, Document, Error, ErrorKind, Field, Grant, Known, Note, Place, Problem, Result, Role, Scope,
-    ScopeId, Text, User, UserId, UserQuery,
+    Adapter, Command, Document, Error, ErrorKind, Field, Grant, Known, NewUser, Note, Place, Problem, Result, Role,
+    Scope, ScopeId, Text, User, UserId, UserQuery,
 };
-use interlingua_links::{Links, StoreError, StoreErrorKind, UserFilter, UserLink};
+use interlingua_links::{Links, Remembered, StoreError, StoreErrorKind, UserFilter, UserLink};
 
 use crate::translate::overloaded;
 
@@ -114,12 +114,15 @@ impl Pair<'_> {
         Ok(page.links.iter().filter_map(|link| link.ids.get(upstream).cloned()).collect())
     }
 
-    /// Makes sure that the store answers, and not just its cache: nobody is to be created who cannot be linked.
+    /// Makes sure that the store can keep what is to be remembered, and that it answers, and not just its cache: nobody is
+    /// to be created who cannot be linked.
     ///
     /// # Errors
     ///
-    /// It does not.
-    pub(crate) async fn can_link(&self) -> Result<()> {
+    /// It cannot, or does not.
+    pub(crate) async fn can_link(&self, new: &NewUser) -> Result<()> {
+        let remembered = Remembered { login: new.login.clone().into(), ..Remembered::default() };
+        remembered.check().map_err(|error| Error::invalid(vec![Problem::new(Field::Login, error.to_string())]))?;
         self.links.scopes(None, NonZeroU32::MIN).await.map(drop).map_err(|error| store_error(&error))
     }
 

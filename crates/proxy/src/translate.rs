@@ -213,8 +213,8 @@ impl Translation {
             understood.command = complete(&self.route, self, understood.command, user, asked).await?;
         }
         let command = pair.to_upstream(understood.command.clone(), user).await?;
-        if matches!(command, Command::CreateUser(_)) {
-            pair.can_link().await?;
+        if let Command::CreateUser(new) = &command {
+            pair.can_link(new).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
         let most_calls = self.route.most_calls();
