@@ -7,11 +7,18 @@ use interlingua_links::{IdRange, Location, Memory, Ranges, ScopeLink, StoreError
 
 use super::{
     check::Check,
-    entry::{self, Entry, Written},
+    entry::{self, Dialects, Entry, Written},
     error::MOST,
     file,
     key::Key,
 };
+
+/// Whether the id that a dialect makes of a number is one that it reads, too.
+fn has_id(dialects: &Dialects<'_>, dialect: &str, number: u64) -> bool {
+    let adapter = dialects[dialect];
+    let id = adapter.fresh_user_id(number);
+    adapter.user_id(&entry::value::<UserLink>(dialect, id.as_str(), dialects)).is_ok()
+}
 
 impl Check<'_> {
     /// Where links are kept, and those that stand in the file.
@@ -43,6 +50,9 @@ impl Check<'_> {
             if last > *known.end() {
                 self.report
                     .add(&key.name("last"), format!("expected at most {}: {name} has no ids beyond", known.end()));
+            }
+            if !has_id(&self.around.adapters, dialect, first) {
+                self.report.add(&key.name("first"), format!("expected a number that {name} has an id of, not {first}"));
             }
             if let Some(range) = self.sound(&key, IdRange::new(first, last).map_err(|error| error.to_string())) {
                 ranges.insert(dialect.into(), range);

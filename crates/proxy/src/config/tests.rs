@@ -63,8 +63,8 @@ impl Adapter for Fake {
 
     fn user_id(&self, id: &serde_json::Value) -> Result<UserId, Cow<'static, str>> {
         match (self.dialect.name, id.as_i64(), id.as_str()) {
-            ("ecgrid", Some(number), _) => Ok(UserId::new(number.to_string())),
-            ("ecgrid", None, _) => Err("expected an integer".into()),
+            ("ecgrid", Some(number @ 1..), _) => Ok(UserId::new(number.to_string())),
+            ("ecgrid", ..) => Err("expected an integer".into()),
             (_, _, Some(text)) => Ok(UserId::new(text)),
             (_, _, None) => Err("expected a string".into()),
         }
@@ -601,6 +601,10 @@ fn ids_are_made_where_the_dialect_has_them() {
     check_more(
         "[links.ids.ecgrid]\nlast = 2147483648",
         "12:1: links.ids.ecgrid.last: expected at most 2147483647: ecgrid has no ids beyond",
+    );
+    check_more(
+        "[links.ids.ecgrid]\nfirst = 0",
+        "12:1: links.ids.ecgrid.first: expected a number that ecgrid has an id of, not 0",
     );
     check_more(
         "[links.ids.ecgrid]\nfirst = 9\nlast = 8",
