@@ -187,25 +187,40 @@ fn link(dialects: [&str; 2], namesakes: Namesakes) -> UserLink {
     link
 }
 
-/// Reads all users of a server who have an address, page by page.
+/// Reads all users of a server who have an address, page by page; of the others it says how many there are.
+///
+/// # Errors
+///
+/// The server does not answer, or its pages do not end.
 async fn read(upstream: &Upstream, mut each: impl FnMut(String, Person)) -> Result<()> {
     let working = progress::spinner("reading");
-    let (mut cursor, mut seen, mut known) = (None, 0, HashSet::new());
+    let (mut cursor, mut without, mut known) = (None, 0, HashSet::new());
     loop {
         let page = page(upstream, cursor).await?;
-        seen += page.users.len();
-        working.set_message(format!("{}: {seen} users", upstream.name));
+        let (before, shows_some) = (known.len(), !page.users.is_empty());
         for User { id, email, login, created, .. } in page.users {
             // A list that changes while it is read may show somebody twice.
-            if let (Some(email), true) = (email.value(), known.insert(id.clone())) {
-                let person = Person { id, login: login.value().cloned(), created: created.value().cloned() };
-                each(email.to_lowercase().into_string(), person);
+            if !known.insert(id.clone()) {
+                continue;
             }
+            let Some(email) = email.value() else {
+                without += 1;
+                continue;
+            };
+            let person = Person { id, login: login.value().cloned(), created: created.value().cloned() };
+            each(email.to_lowercase().into_string(), person);
         }
+        working.set_message(format!("{}: {} users", upstream.name, known.len()));
         match page.next {
+            Some(_) if shows_some && known.len() == before => {
+                return Err(Error::new(ErrorKind::BadReply, "the pages of the list go round in circles"));
+            }
             Some(next) => cursor = Some(next),
             None => break working.finish_and_clear(),
         }
+    }
+    if without > 0 {
+        say(format_args!("{}: {without} users have no address, and are left out", upstream.name));
     }
     Ok(())
 }
