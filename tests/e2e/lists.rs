@@ -143,6 +143,18 @@ async fn filters_that_the_other_side_lacks_are_the_gateways() {
 }
 
 #[tokio::test]
+async fn whoever_is_left_out_is_told_of_and_nobody_else() {
+    let world = World::start().await;
+    let client = world.crossed_ecgrid().header("prefer", "handling=strict");
+    // Zoe's only account is not linked: what role she has there, nobody knows.
+    let refused = client.ask("POST /v2/users/list", &json!({"authLevel": "TPUser"})).await.expect(400);
+    assert!(refused.text().contains("roles are not known"), "{}", refused.text());
+    // She is active, and would not be found whatever her role is.
+    let nobody = json!({"authLevel": "TPUser", "status": "Suspended"});
+    assert_eq!(client.ask("POST /v2/users/list", &nobody).await.expect(200).at("/data"), json!([]));
+}
+
+#[tokio::test]
 async fn a_search_that_takes_too_many_calls_is_refused() {
     let textus = sandbox::Textus::new().generate(1000, SEED).page_size(10);
     let world = Setup::new().textus(textus).with("[limits]\ncalls = 20\n").start().await;
