@@ -17,6 +17,7 @@ use crate::{
     cli::{Ran, aside, run},
     client::Client,
     harness::{Setup, any_port},
+    recorder::{Recorder, ok},
     served::{BINARY, on_free_ports},
 };
 
@@ -478,6 +479,31 @@ async fn whoever_is_alone_with_an_address_at_each_vendor_is_matched() {
         assert_eq!(kept.run(&["match", "--by", "email", "--between", "ecgrid", "ecgrid"]).code, Some(2));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_list_that_goes_round_in_circles_is_no_list() {
+    let full: Vec<_> = (1..=100).map(|id| json!({"userId": id, "email": format!("{id}@example.com")})).collect();
+    let ran = matched_with(json!(full)).await.expect(69);
+    assert!(ran.err.starts_with("ecgrid: ") && ran.err.contains("round in circles"), "{ran:?}");
+    assert_eq!(ran.out, "");
+}
+
+#[tokio::test]
+async fn users_without_an_address_are_counted() {
+    let ran = matched_with(json!([{"userId": 1}, {"userId": 2, "email": null}])).await.expect(0);
+    assert_eq!(ran.said()[0], "ecgrid: 2 users have no address, and are left out", "{ran:?}");
+}
+
+/// What comes of matching users of TextUs with those of an ECGrid whose every page is this one.
+async fn matched_with(page: Value) -> Ran {
+    let ecgrid = Recorder::start().await;
+    let textus = sandbox::serve(any_port(), sandbox::Textus::new()).await.unwrap();
+    let kept = Kept::new();
+    let text = fs::read_to_string(kept.config()).unwrap();
+    fs::write(kept.config(), on_free_ports(&text, ecgrid.address, textus.address())).unwrap();
+    ecgrid.always(ok(&json!({"success": true, "data": page}).to_string()));
+    aside(move || kept.run(&["match", "--by", "email"])).await
 }
 
 #[tokio::test]
