@@ -113,8 +113,12 @@ impl Position {
 
     /// Which user of the page comes first.
     fn index(&self, users: &[User]) -> usize {
-        let found = self.last.as_ref().and_then(|last| users.iter().position(|user| user.id.as_str() == last));
-        found.map_or(self.skip.min(users.len()), |index| index + 1)
+        let Some(last) = &self.last else { return self.skip.min(users.len()) };
+        match users.iter().position(|user| user.id.as_str() == last) {
+            Some(index) => index + 1,
+            // Whoever was last is gone, and all behind have moved up; rather show somebody twice than nobody once.
+            None => self.skip.saturating_sub(1).min(users.len()),
+        }
     }
 }
 
@@ -320,7 +324,8 @@ mod tests {
         assert_eq!(position.index(&users(&["a", "b", "c"])), 2);
         assert_eq!(position.index(&users(&["b", "c"])), 1);
         assert_eq!(position.index(&users(&["x", "a", "b", "c"])), 3);
-        assert_eq!(position.index(&users(&["a", "c", "d"])), 2);
+        assert_eq!(position.index(&users(&["a", "c", "d"])), 1, "the next is c");
+        assert_eq!(Position { last: None, ..position.clone() }.index(&users(&["a", "b", "c"])), 2);
         assert_eq!(position.index(&users(&["a"])), 1);
     }
 
