@@ -148,7 +148,7 @@ async fn whoever_is_left_out_is_told_of_and_nobody_else() {
     let client = world.crossed_ecgrid().header("prefer", "handling=strict");
     // Zoe's only account is not linked: what role she has there, nobody knows.
     let refused = client.ask("POST /v2/users/list", &json!({"authLevel": "TPUser"})).await.expect(400);
-    assert!(refused.text().contains("roles are not known"), "{}", refused.text());
+    assert!(refused.text().contains("/authLevel: a user whose roles are not known"), "{}", refused.text());
     // She is active, and would not be found whatever her role is.
     let nobody = json!({"authLevel": "TPUser", "status": "Suspended"});
     assert_eq!(client.ask("POST /v2/users/list", &nobody).await.expect(200).at("/data"), json!([]));

@@ -221,7 +221,7 @@ impl Walk<'_> {
         if user.grants.is_none() && self.query.asks_for_a_role() {
             self.query.whatever_the_role().pick(user, covers)?;
             let reason = "a user whose roles are not known is left out, as the search asks for roles";
-            let note = Note::dropped(Place::Field(Document::Response, Field::Search), reason);
+            let note = Note::dropped(Place::Field(Document::Response, Field::Grants), reason);
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
