@@ -1,6 +1,7 @@
 //! The vendor's documents, literally, and what they mean field by field.
 //!
-//! Vendor pages: "List", "Show", "Create" and "Update User", "types/User", "Send a message". JSON-LD of a fixed shape: it is read and written as JSON.
+//! Vendor pages: "List", "Show", "Create" and "Update User", "types/User", "Send a message". JSON-LD of a fixed shape: it is
+//! read and written as JSON.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ pub(crate) struct UpdateUser {
 }
 
 /// `POST /users`: what a request must hold.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct CreateUser {
     pub(crate) name: Text,
     pub(crate) email: Text,
@@ -114,7 +115,7 @@ pub(crate) struct UpdateUserOut<'a> {
 }
 
 /// `POST /users`: what we send.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct CreateUserOut<'a> {
     pub(crate) name: Text,
     pub(crate) email: &'a str,
@@ -122,7 +123,7 @@ pub(crate) struct CreateUserOut<'a> {
 }
 
 /// `POST /messages`: what we send.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct MessageOut<'a> {
     pub(crate) to: &'a str,
     pub(crate) body: &'a str,
