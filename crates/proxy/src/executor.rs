@@ -27,8 +27,8 @@ pub(crate) struct Executed {
     pub(crate) applied: Vec<Part>,
 }
 
-/// Carries out `command` in at most `most_calls`. Before the first write, or at the end where there is none, `judge` may refuse to go on because
-/// of what would be lost.
+/// Carries out `command` in at most `most_calls`. Before the first write, or at the end where there is none, `judge` may
+/// refuse to go on because of what would be lost.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(crate) async fn execute(
         };
         // Before the first write all writes are known, so that none is left half way; later only reads can be added.
         if calls.is_empty() || replies.len() + calls.len() > most_calls {
-            let error = Error::new(ErrorKind::Internal, "the plan needs more calls than a request may take");
+            let error = too_many_calls();
             let applied = progress.accepted();
             return Err(if applied.is_empty() { error } else { Error::partial(applied, error) });
         }
@@ -71,6 +71,11 @@ pub(crate) async fn execute(
         let reply = transport.send(&call).await.map_err(|error| progress.unanswered(error))?;
         replies.push(reply);
     }
+}
+
+/// That a plan does not fit into the calls that a request may take.
+pub(crate) fn too_many_calls() -> Error {
+    Error::new(ErrorKind::Internal, "the plan needs more calls than a request may take (limits.calls)")
 }
 
 /// What is lost of the request; what is lost of an answer is no reason to refuse a request.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Failed, REFUSED, UNAVAILABLE, block_on, dialect, print, say};
 use crate::{
     config::{self, Config},
-    executor::Transport,
+    executor::{self, Transport},
     gateway::Service,
     linking::{Pair, Unlinked},
     listing,
@@ -161,7 +161,7 @@ impl Planning {
             print_call(&calls[0], route);
             replies.push(reader.send(&calls[0]).await?);
         }
-        Err(Error::new(interlingua_core::ErrorKind::Internal, "the plan needs more calls than a request may take"))
+        Err(executor::too_many_calls())
     }
 }
 
