@@ -14,6 +14,7 @@ use crate::{
     error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal},
     message::{Call, Request},
     note::{Note, Place},
+    query::PageRequest,
     validate::Validator,
 };
 
@@ -55,14 +56,16 @@ pub fn valid_errors(adapter: &dyn Adapter, validator: &Validator, error: &Error)
 }
 
 /// Every call that `command` needs is a valid request, where the dialect has an operation for it; the vendor may have
-/// endpoints that the adapter does not serve. Carries the command out.
+/// endpoints that the adapter does not serve, and the query of a later page is the vendor's own, word for word. Carries
+/// the command out.
 ///
 /// # Errors
 ///
 /// The violation.
 pub fn valid_calls(adapter: &dyn Adapter, validator: &Validator, command: &Command, vendor: &mut Vendor<'_>) -> Kept {
     let run = carry_out(adapter, command, vendor);
-    let invalid = run.calls.iter().find_map(|call| Some((call, invalid(adapter, validator, call)?)));
+    let later_page = matches!(command, Command::FindUsers { page: PageRequest::At(Some(_)), .. });
+    let invalid = run.calls.iter().find_map(|call| Some((call, invalid(adapter, validator, call, !later_page)?)));
     match invalid {
         None => Ok(()),
         Some((call, why)) => {
@@ -71,8 +74,9 @@ pub fn valid_calls(adapter: &dyn Adapter, validator: &Validator, command: &Comma
     }
 }
 
-fn invalid(adapter: &dyn Adapter, validator: &Validator, call: &Call) -> Option<String> {
+fn invalid(adapter: &dyn Adapter, validator: &Validator, call: &Call, with_query: bool) -> Option<String> {
     let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
+    let query = if with_query { query } else { "" };
     let dialect = adapter.dialect();
     // A word of the vendor's may look like a parameter: `/users/move` fits `/users/{id}`.
     let named = dialect.operations.iter().any(|one| !one.path.has_parameter() && one.path.matches(path).is_some());
