@@ -138,6 +138,19 @@ fn translate_tells_what_it_drops_on_standard_error() {
 }
 
 #[test]
+fn translate_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
+    let config = file(&SANDBOX.replace("store = \"memory\"", &store));
+    let config = config.path().to_str().unwrap();
+    let request = document("ecgrid/update-user-example.request");
+    let ran =
+        translate(&["--config", config, "--from", "ecgrid", "--to", "textus", "--operation", "update-user"], &request);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn translate_turns_a_reply_into_an_answer() {
     let reply = document("ecgrid/update-user-example.response");
     let to = ["--reply", "--from", "ecgrid", "--to", "textus", "--operation", "update-user", "--user", "1042"];

@@ -63,6 +63,9 @@ enum Place {
 }
 
 impl Location {
+    /// In memory, for as long as the process lives.
+    pub const MEMORY: Self = Self(Place::Memory);
+
     /// Whether links are kept in memory, for as long as the process lives.
     pub fn is_memory(&self) -> bool {
         matches!(self.0, Place::Memory)
@@ -167,7 +170,9 @@ mod tests {
     #[test]
     fn what_is_there_before_it_is_opened() {
         let location = |text: &str| text.parse::<Location>().unwrap();
-        assert!(location("memory").is_memory() && !location("memory").is_missing_file());
+        assert!(
+            Location::MEMORY.is_memory() && location("memory").is_memory() && !location("memory").is_missing_file()
+        );
         assert!(!location("sqlite:links.db").is_memory() && location("sqlite:no/such/links.db").is_missing_file());
         assert!(!location("sqlite:src/open.rs").is_missing_file());
         assert!(!location("postgres://db.example.com/links").is_missing_file());

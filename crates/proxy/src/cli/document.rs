@@ -11,6 +11,7 @@ use interlingua_core::{
     Access, Call, Command, Error, LossPolicy, Note, OnLoss, Outcome, Removal, Reply, Request, Result, Step, Target,
     UserId, http::StatusCode,
 };
+use interlingua_links::Location;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -183,7 +184,12 @@ impl Document {
             })
         });
         let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
-        let service = Service::new(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
+        let mut config = config.clone();
+        if config.store.is_missing_file() {
+            // What only looks makes no file: one that is not there holds the links of the configuration and no others.
+            config.store = Location::MEMORY;
+        }
+        let service = Service::new(&config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
         service.route(&route).map_err(|error| Failed::new(UNAVAILABLE, error))
     }
 
