@@ -214,8 +214,10 @@ pub(crate) fn dialect() -> Dialect {
             CredentialStyle { header: "authorization", scheme: Some("Bearer") },
         ],
         operations: Op::ALL.into_iter().map(Op::operation).collect(),
+        reserved: &[],
         error_schema: include_str!("../schemas/error.response.json"),
         fields: FIELDS,
+        counts_pages: true,
         // Far from the ids that the vendor has given so far, and within 32 bits.
         fresh_ids: 1_000_000_000..=2_147_483_647,
         files: &[],

@@ -226,13 +226,14 @@ fn document(status: StatusCode, document: &impl serde::Serialize) -> Response {
 pub(crate) fn pointer(ecgrid: &Ecgrid, field: &Field, document: Document) -> String {
     let member = match field {
         Field::User => "userId",
-        // Users are found by their logins; nothing else that is searched for is a text.
-        Field::Login | Field::Search => "login",
+        // All that a search says, and nothing of it in particular.
+        Field::Search => return String::new(),
+        Field::Login => "login",
         Field::Email => "email",
         Field::Name | Field::GivenName => "firstName",
         Field::FamilyName => "lastName",
         Field::Grants | Field::Role => "authLevel",
-        Field::Scope => "networkId",
+        Field::Scope | Field::SearchScope => "networkId",
         Field::Status => "status",
         Field::Created => "created",
         Field::Password => "password",

@@ -510,7 +510,7 @@ fn a_role_moves_without_a_moment_of_more() {
     one(("NetworkUser", 1, 101), (Administrator, scope(2, Some(201))), &across);
     let back = [
         "role {authLevel:MailboxUser}",
-        "set-network-mailbox {networkId:2}",
+        "set-network-mailbox {networkId:2,mailboxId:0}",
         "role {authLevel:NetworkUser,networkId:2}",
     ];
     one(admin, (Member, scope(2, None)), &back);
@@ -949,7 +949,7 @@ fn a_user_moves_and_its_role_with_it() {
     moves("MailboxAdmin", (1, 101), scope(1, Some(102)), &["set-network-mailbox {networkId:1,mailboxId:102}"]);
     moves("MailboxAdmin", (1, 101), scope(1, Some(101)), &[]);
     moves("General", (1, 101), scope(2, Some(201)), &["set-network-mailbox {networkId:2,mailboxId:201}"]);
-    moves("NetworkUser", (1, 0), scope(2, None), &["set-network-mailbox {networkId:2}"]);
+    moves("NetworkUser", (1, 0), scope(2, None), &["set-network-mailbox {networkId:2,mailboxId:0}"]);
     // A role of a network becomes the same in a mailbox, before it gets there.
     let narrower = ["role {authLevel:MailboxAdmin}", "set-network-mailbox {networkId:2,mailboxId:201}"];
     moves("NetworkAdmin", (1, 101), scope(2, Some(201)), &narrower);
@@ -1109,7 +1109,8 @@ fn an_answer_is_one_of_its_operation() {
 fn fields_of_a_search_have_pointers() {
     for (field, pointer) in [
         (Field::Password, "/password"),
-        (Field::Search, "/login"),
+        (Field::Search, ""),
+        (Field::SearchScope, "/networkId"),
         (Field::Page, "/pageNo"),
         (Field::Message, "/message"),
         (Field::Scope, "/networkId"),

@@ -303,7 +303,8 @@ impl Update<'_> {
         let wire = SetNetworkMailbox {
             user_id: self.id,
             network_id: scope.map(|scope| scope.network),
-            mailbox_id: scope.and_then(|scope| scope.mailbox),
+            // Left out, it would stay the mailbox of another network.
+            mailbox_id: scope.map(|scope| scope.mailbox.unwrap_or(0)),
         };
         self.write(Op::SetNetworkMailbox, &wire, vec![Field::Scope], true)
     }
