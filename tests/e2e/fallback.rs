@@ -89,7 +89,7 @@ const LINES: &[(Face, &str)] = &[
     (Face::Ecgrid, "OPTIONS /v2/parcels//1"),
     (Face::Ecgrid, "PROPFIND /v2/usersets"),
     (Face::Textus, "PATCH /my_account/messages?"),
-    (Face::Textus, "DELETE /my_account/users/1"),
+    (Face::Textus, "DELETE /my_account/contacts/1"),
 ];
 
 #[tokio::test]
@@ -250,6 +250,7 @@ const OF_TEXTUSS_USERS: &[&str] = &[
     "/users",
     "/users/",
     "/users/wqyODPA/memberships",
+    "/my_account/users",
     "/users/../my_account",
     "/my_account/../users/wqyODPA",
     "/my_account/%2E%2E/users/wqyODPA",

@@ -207,6 +207,23 @@ async fn nobody_is_created_whose_login_cannot_be_remembered() {
     assert_eq!(calls(&world.textus), [] as [&str; 0]);
 }
 
+/// TextUs knows no logins; the gateway minds them as ECGrid does.
+#[tokio::test]
+async fn a_login_is_one_users() {
+    let world = World::start().await;
+    let client = world.crossed_ecgrid();
+    let id = client.ask("POST /v2/users", &greta()).await.expect(200).at("/data/userId");
+    let mut namesake = greta();
+    namesake["email"] = json!("greta.two@example.com");
+    world.textus.clear_calls();
+    let refused = client.ask("POST /v2/users", &namesake).await.expect(400);
+    assert_eq!(refused.at("/errorCode"), "DuplicateObject");
+    assert!(refused.text().contains("/login: "), "{}", refused.text());
+    assert_eq!(writes(&world.textus), [""; 0]);
+    client.send(&format!("DELETE /v2/users/{id}"), "").await.expect(200);
+    client.ask("POST /v2/users", &namesake).await.expect(200);
+}
+
 #[tokio::test]
 async fn a_system_wide_role_is_never_made() {
     let world = World::start().await;

@@ -148,10 +148,15 @@ pub struct Dialect {
     pub credentials: &'static [CredentialStyle],
     /// Its operations.
     pub operations: Vec<Operation>,
+    /// Paths that are about users, too, and none of the operations, such as `/{account}/users`.
+    pub reserved: &'static [Template],
     /// The JSON Schema of its error documents.
     pub error_schema: &'static str,
     /// What it carries of a user; every other field is lost on the way through it.
     pub fields: &'static [FieldSupport],
+    /// Whether pages of its lists are counted out, so that whoever is taken away moves all others up, past the end of a
+    /// page.
+    pub counts_pages: bool,
     /// The numbers that [`Adapter::fresh_user_id`] makes ids of, where nobody chooses others. No id is made of a number
     /// beyond the last.
     pub fresh_ids: RangeInclusive<u64>,
@@ -184,7 +189,8 @@ impl Dialect {
     }
 
     /// Whether a path is in the part of the API that the operations are about: at or below the head of one of them,
-    /// which is what its template says before the first parameter. With `/users/{user}` that is all of `/users`.
+    /// which is what its template says before the first parameter, or at or below a reserved one. With `/users/{user}`
+    /// that is all of `/users`.
     ///
     /// For whoever wants to pass on to a server what is none of the operations. On a translated route the users are
     /// another vendor's; a path of the users area that reached a server of the client's own vendor would read or
@@ -196,10 +202,15 @@ impl Dialect {
     pub fn owns(&self, path: &str) -> bool {
         let Some(path) = spelled_out(path) else { return true };
         let path: Vec<_> = segments(&path).collect();
-        self.operations.iter().any(|operation| {
-            let template = operation.path.to_string().to_uppercase();
-            let head: Vec<_> = segments(template.split('{').next().unwrap_or_default()).collect();
-            head.len() <= path.len() && head.iter().zip(&path).all(|(head, segment)| is_taken_for(segment, head))
+        let heads = self.operations.iter().map(|operation| {
+            let template = operation.path.to_string();
+            template.split('{').next().unwrap_or_default().to_uppercase()
+        });
+        let reserved = self.reserved.iter().map(|template| template.to_string().to_uppercase());
+        heads.chain(reserved).any(|above| {
+            let above: Vec<_> = segments(&above).collect();
+            let fits = |(above, segment): (&&str, &&str)| above.starts_with('{') || is_taken_for(segment, above);
+            above.len() <= path.len() && above.iter().zip(&path).all(fits)
         })
     }
 }
@@ -323,6 +334,8 @@ pub struct Mapping {
 mod tests {
     use super::*;
 
+    const RESERVED: &[Template] = &[Template::new("/v3/{account}/users")];
+
     fn dialect(paths: &[&'static str]) -> Dialect {
         let operation = |path: &&'static str| Operation {
             name: "",
@@ -340,8 +353,10 @@ mod tests {
             media_type: "",
             credentials: &[],
             operations: paths.iter().map(operation).collect(),
+            reserved: RESERVED,
             error_schema: "",
             fields: &[],
+            counts_pages: false,
             fresh_ids: 0..=0,
             files: &[],
         }
@@ -360,6 +375,12 @@ mod tests {
         check(true, &["/v2/users", "/v2/users/", "/v2/users/1", "/v2/users/1/keys", "/v2/users/x/y/z", "/v2/roles/1"]);
         check(false, &["/", "/v2", "/v2/parcels", "/v2/parcels/users", "/users", "/v2/usersets", "/v2/users-old/1"]);
         check(false, &["/v2/parcels/a%20b/%2B1", "/v2/parcels/50%25", "/v2/parcels/caf%C3%A9", "/v2/parcels/a.b/"]);
+    }
+
+    #[test]
+    fn what_is_reserved_is_owned_whatever_the_parameters() {
+        check(true, &["/v3/a/users", "/v3/b/USERS/1", "/v3//c/users.json"]);
+        check(false, &["/v3/a", "/v3/a/messages", "/v3/users", "/v3/a/b/users"]);
     }
 
     #[test]

@@ -294,6 +294,8 @@ pub enum Field {
     Password,
     /// What users are searched by: [`UserQuery`].
     Search,
+    /// The scopes that users are searched in: [`UserQuery::scopes`].
+    SearchScope,
     /// Which page of the users found is asked for: [`PageRequest`].
     Page,
     /// [`Message::text`].
@@ -322,6 +324,7 @@ impl Field {
             Self::Preference(key) => return Cow::Owned(format!("preferences[{key}]")),
             Self::Password => "password",
             Self::Search => "search",
+            Self::SearchScope => "search.scope",
             Self::Page => "page",
             Self::Message => "message",
         })

@@ -104,7 +104,7 @@ impl fmt::Debug for Call {
         debug_message(
             f.debug_struct("Call")
                 .field("method", &self.method)
-                .field("path", &self.target.split('?').next())
+                .field("path", &self.target.split('?').next().unwrap_or_default())
                 .field("access", &self.access)
                 .field("fields", &self.fields),
             &self.body,

@@ -107,8 +107,10 @@ impl Toy {
                 operation("show", Method::GET, Access::Read, None),
                 operation("change", Method::PUT, Access::Write, Some(REQUEST)),
             ],
+            reserved: &[],
             error_schema: ERROR,
             fields: FIELDS,
+            counts_pages: false,
             fresh_ids: 0..=999,
             files: &[],
         };

@@ -93,7 +93,8 @@ impl Pair<'_> {
             }
         }
         if !unlinked.is_empty() {
-            return Err(Error::invalid(unlinked.into_iter().map(scope_problem).collect()));
+            let problems = unlinked.into_iter().map(|scope| Problem::new(Field::SearchScope, not_linked(scope)));
+            return Err(Error::invalid(problems.collect()));
         }
         Ok(UserQuery { text: query.text.clone(), login: query.login.clone(), scopes, ..UserQuery::default() })
     }

@@ -6,15 +6,19 @@
 //! with cursors gives it to its client, as an opaque text, and nothing is kept here. For a face with numbers it is kept
 //! for a while: without it the walk begins at the first page, which costs calls and loses nothing.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use interlingua_core::{
-    Command, Cursor, Document, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem, Result, ScopeId,
-    User, UserId, UserPage, UserQuery,
+    Command, Cursor, Document, Email, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem, Result,
+    ScopeId, Text, User, UserId, UserPage, UserQuery,
 };
 use quick_cache::sync::Cache;
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{executor, route::Route, translate::Translation};
 
@@ -43,18 +47,24 @@ pub(crate) async fn list(translation: &Translation, query: UserQuery, page: Page
     let mut walk = Walk { translation, query: &query, wanted, narrow, calls: 0, notes: Vec::new() };
     let page = match page {
         PageRequest::At(cursor) => {
-            let start = cursor.as_ref().map_or_else(|| Ok(Position::default()), Position::from_cursor)?;
+            let start = Position::of(cursor.as_ref(), &query)?;
             let (users, end) = walk.collect(start.clone(), PAGE_SIZE).await?;
-            let next = end.as_ref().map(Position::to_cursor).transpose()?;
+            let next = end.map(|end| end.to_cursor(&query));
             // Whoever sees the whole list on one page can count it.
             let is_all = start == Position::default() && next.is_none();
             let total = is_all.then_some(users.len() as u64);
             UserPage { users, total, next, page: PageRequest::At(cursor), query: query.clone() }
         }
         PageRequest::Numbered { number, size } => {
-            let mut users = walk.numbered(number, size).await?;
+            let mut users = Vec::new();
             if let (Some(login), 1) = (&query.login, number.get()) {
-                walk.add_remembered(&mut users, login).await?;
+                users = walk.remembered(login).await?;
+            }
+            if walk.may_find() {
+                let others = walk.numbered(number, size).await?;
+                users.extend(
+                    others.into_iter().filter(|other| users.iter().all(|user| user.id != other.id)).collect::<Vec<_>>(),
+                );
             }
             let page = PageRequest::Numbered { number, size };
             UserPage { users, total: None, next: None, page, query: query.clone() }
@@ -69,40 +79,52 @@ pub(crate) async fn list(translation: &Translation, query: UserQuery, page: Page
 /// # Errors
 ///
 /// The cursor is none of ours.
-pub(crate) fn first_page(page: &PageRequest) -> Result<PageRequest> {
+pub(crate) fn first_page(query: &UserQuery, page: &PageRequest) -> Result<PageRequest> {
     match page {
-        PageRequest::At(Some(cursor)) => Position::from_cursor(cursor).map(|position| position.page()),
-        PageRequest::At(None) | PageRequest::Numbered { .. } => Ok(PageRequest::At(None)),
+        PageRequest::At(cursor) => Position::of(cursor.as_ref(), query).map(|position| position.page()),
+        PageRequest::Numbered { .. } => Ok(PageRequest::At(None)),
     }
 }
 
-/// A place in the upstream's list: a page, and how far into it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+/// A place in the upstream's list: a page, and who of it is behind.
+///
+/// Not how many: users are taken out of a list while somebody pages through it, and all behind them move up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The upstream's cursor of the page; `None` for the first.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
-    /// How many users of the page are behind it.
-    #[serde(rename = "s", default)]
-    skip: usize,
-    /// The last of them, by which the place is found again when the page has changed.
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    last: Option<String>,
+    /// The marks of those who are behind, one after the other.
+    seen: String,
+}
+
+/// How long a mark is, in characters.
+const MARK: usize = 8;
+
+/// What a user is known by in a position: short, and no two alike in a page.
+fn mark(user: &UserId) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(user.as_str())[..MARK / 4 * 3])
 }
 
 impl Position {
-    /// As a text for clients, which says nothing to them.
-    fn to_cursor(&self) -> Result<Cursor> {
-        let json = serde_json::to_vec(self).map_err(|_| Error::new(ErrorKind::Internal, "a position has no form"))?;
-        Ok(Cursor::new(BASE64_URL_SAFE_NO_PAD.encode(json)))
+    fn new(cursor: Option<String>, seen: &[UserId]) -> Self {
+        Self { cursor, seen: seen.iter().map(mark).collect() }
     }
 
-    /// What a client brings back is the client's word: it is used to look, and decides nothing about what may be seen.
-    fn from_cursor(cursor: &Cursor) -> Result<Self> {
+    /// As a text for clients, which says nothing to them, and is good for this query.
+    fn to_cursor(&self, query: &UserQuery) -> Cursor {
+        let words = serde_json::json!([fingerprint(query), self.cursor, self.seen]);
+        Cursor::new(BASE64_URL_SAFE_NO_PAD.encode(words.to_string()))
+    }
+
+    /// The position that a client brings back, or the first. It is the client's word: it is used to look, and decides
+    /// nothing about what may be seen.
+    fn of(cursor: Option<&Cursor>, query: &UserQuery) -> Result<Self> {
+        let Some(cursor) = cursor else { return Ok(Self::default()) };
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor.as_str()).ok();
-        let position = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        position.ok_or_else(|| {
-            let expected = "expected what the page before gave as the next one";
+        let words = bytes.and_then(|bytes| serde_json::from_slice::<(u64, Option<String>, String)>(&bytes).ok());
+        let words = words.filter(|(fingerprint_of, ..)| *fingerprint_of == fingerprint(query));
+        words.map(|(_, cursor, seen)| Self { cursor, seen }).ok_or_else(|| {
+            let expected = "expected what the page before, of the same search, gave as the next one";
             Error::invalid(vec![Problem::new(Field::Page, expected)])
         })
     }
@@ -111,15 +133,21 @@ impl Position {
         PageRequest::At(self.cursor.as_deref().map(Cursor::new))
     }
 
-    /// Which user of the page comes first.
+    /// Which user of the page comes first: the one behind all who were seen.
     fn index(&self, users: &[User]) -> usize {
-        let Some(last) = &self.last else { return self.skip.min(users.len()) };
-        match users.iter().position(|user| user.id.as_str() == last) {
-            Some(index) => index + 1,
-            // Whoever was last is gone, and all behind have moved up; rather show somebody twice than nobody once.
-            None => self.skip.saturating_sub(1).min(users.len()),
-        }
+        let is_behind = |user: &User| {
+            let mark = mark(&user.id);
+            self.seen.as_bytes().chunks(MARK).any(|seen| seen == mark.as_bytes())
+        };
+        users.iter().rposition(is_behind).map_or(0, |index| index + 1)
     }
+}
+
+/// What a cursor knows its query by. It need not be the same for ever: an old cursor may be refused.
+fn fingerprint(query: &UserQuery) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    query.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A walk through the upstream's list.
@@ -146,7 +174,7 @@ impl Walk<'_> {
         let mut found = Vec::new();
         loop {
             let page = self.fetch(&position).await?;
-            let next = page.next.map(|next| Position { cursor: Some(next.as_str().to_owned()), ..Position::default() });
+            let next = page.next.map(|next| Position::new(Some(next.as_str().to_owned()), &[]));
             let first = position.index(&page.users);
             let count = page.users.len();
             let ids: Vec<UserId> = page.users.iter().map(|user| user.id.clone()).collect();
@@ -162,9 +190,20 @@ impl Walk<'_> {
                     self.notes.extend(notes);
                 }
                 if found.len() == size {
-                    let last = ids.get(behind - 1).map(|id| id.as_str().to_owned());
-                    let here = Position { cursor: position.cursor, skip: behind, last };
-                    return Ok((found, if behind < count { Some(here) } else { next }));
+                    // Where pages are counted out, whoever moves up from the next page comes onto this one.
+                    let comes_back = behind < count || self.route().upstream.adapter.dialect().counts_pages;
+                    let here = || Position::new(position.cursor.clone(), &ids[..behind]);
+                    let is_end = behind == count && next.is_none();
+                    return Ok((
+                        found,
+                        if is_end {
+                            None
+                        } else if comes_back {
+                            Some(here())
+                        } else {
+                            next
+                        },
+                    ));
                 }
             }
             match next {
@@ -180,39 +219,55 @@ impl Walk<'_> {
         let walk = Arc::new(Key::new(self.translation, self.query, size));
         let (mut at, mut position) = places.nearest(&walk, number);
         loop {
-            let (users, end) = self.collect(position, size).await?;
-            if let Some(end) = &end {
-                places.keep(&walk, at.saturating_add(1), end.clone());
+            let (users, end) = match self.collect(position, size).await {
+                // The list has changed so much that the upstream does not know the place any more.
+                Err(error) if at > NonZeroU32::MIN && is_refusal(&error) => {
+                    places.forget(&walk, at);
+                    (at, position) = places.nearest(&walk, at);
+                    continue;
+                }
+                result => result?,
+            };
+            let following = at.saturating_add(1);
+            match &end {
+                Some(end) => places.keep(&walk, following, end.clone()),
+                None => places.forget(&walk, following),
             }
             match end {
                 _ if at == number => return Ok(users),
                 Some(next) => position = next,
                 None => return Ok(Vec::new()),
             }
-            at = at.saturating_add(1);
+            at = following;
         }
     }
 
-    /// Adds the users whose login is not the vendor's word but ours.
-    async fn add_remembered(&mut self, users: &mut Vec<User>, login: &interlingua_core::Text) -> Result<()> {
+    /// Whether the upstream can know anybody whom the query asks for. Where it shows no login, the e-mail address stands
+    /// for it, and nobody has one that is none.
+    fn may_find(&self) -> bool {
+        let fields = self.route().upstream.adapter.dialect().fields;
+        let shows_logins =
+            fields.iter().any(|support| support.field == Field::Login.name() && !support.shown.is_empty());
+        shows_logins || self.query.login.as_ref().is_none_or(|login| Email::parse(login).is_ok())
+    }
+
+    /// The users whose login is not the vendor's word but ours.
+    async fn remembered(&mut self, login: &Text) -> Result<Vec<User>> {
+        let mut found = Vec::new();
         for id in self.route().pair().remembered_by_login(login).await? {
-            let executed = self.execute(&Command::GetUser { user: id }).await;
-            let user = match executed {
-                Ok(Outcome::User(user)) => *user,
-                // Linked, and gone since.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            let user = match self.execute(&Command::GetUser { user: id }).await {
+                Ok(outcome) => outcome.user(),
+                // Linked, and gone since, or out of our reach.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => None,
                 Err(error) => return Err(error),
-                Ok(_) => continue,
             };
-            for (user, notes) in self.route().pair().all_to_face(vec![user]).await? {
+            for (user, notes) in self.route().pair().all_to_face(user.into_iter().collect()).await? {
                 let Some(user) = self.pick(user) else { continue };
-                if users.iter().all(|known| known.id != user.id) {
-                    users.push(user);
-                    self.notes.extend(notes);
-                }
+                found.push(user);
+                self.notes.extend(notes);
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     fn pick(&mut self, user: User) -> Option<User> {
@@ -255,6 +310,11 @@ impl Walk<'_> {
     }
 }
 
+/// Whether the upstream understood a call and will not do it.
+fn is_refusal(error: &Error) -> bool {
+    error.upstream().is_some() && matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound)
+}
+
 /// A list that somebody pages through by numbers.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -293,6 +353,10 @@ impl Places {
         { known }.next().unwrap_or((NonZeroU32::MIN, Position::default()))
     }
 
+    fn forget(&self, walk: &Arc<Key>, number: NonZeroU32) {
+        self.0.remove(&(Arc::clone(walk), number));
+    }
+
     fn keep(&self, walk: &Arc<Key>, number: NonZeroU32, position: Position) {
         self.0.insert((Arc::clone(walk), number), position);
     }
@@ -306,27 +370,35 @@ mod tests {
         ids.iter().map(|id| User::new(UserId::new(*id))).collect()
     }
 
+    fn ids(ids: &[&str]) -> Vec<UserId> {
+        ids.iter().map(|id| UserId::new(*id)).collect()
+    }
+
     #[test]
-    fn a_position_survives_the_client() {
-        let position = Position { cursor: Some("q=a&cursor=b".into()), skip: 2, last: Some("u2".into()) };
-        let cursor = position.to_cursor().unwrap();
-        assert_eq!(Position::from_cursor(&cursor).unwrap(), position);
+    fn a_position_survives_the_client_and_is_good_for_one_search() {
+        let query = UserQuery { text: Some("a".into()), ..UserQuery::default() };
+        let position = Position::new(Some("q=a&cursor=b".into()), &ids(&["u1", "u2"]));
+        let cursor = position.to_cursor(&query);
+        assert_eq!(Position::of(Some(&cursor), &query).unwrap(), position);
+        assert!(Position::of(Some(&cursor), &UserQuery::default()).is_err());
         assert!(cursor.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
-        for nonsense in ["", "2", "{}", "e30", "////"] {
-            let position = Position::from_cursor(&Cursor::new(nonsense));
-            assert!(position.is_err() || position.is_ok_and(|position| position == Position::default()), "{nonsense}");
+        for nonsense in ["", "2", "{}", "e30", "////", "WzAsbnVsbCwiIl0"] {
+            assert!(Position::of(Some(&Cursor::new(nonsense)), &query).is_err(), "{nonsense}");
         }
     }
 
     #[test]
     fn a_position_is_found_again_when_the_page_has_changed() {
-        let position = Position { cursor: None, skip: 2, last: Some("b".into()) };
-        assert_eq!(position.index(&users(&["a", "b", "c"])), 2);
-        assert_eq!(position.index(&users(&["b", "c"])), 1);
-        assert_eq!(position.index(&users(&["x", "a", "b", "c"])), 3);
-        assert_eq!(position.index(&users(&["a", "c", "d"])), 1, "the next is c");
-        assert_eq!(Position { last: None, ..position.clone() }.index(&users(&["a", "b", "c"])), 2);
-        assert_eq!(position.index(&users(&["a"])), 1);
+        let position = Position::new(None, &ids(&["a", "b", "c"]));
+        let first = |ids: &[&str]| position.index(&users(ids));
+        assert_eq!(first(&["a", "b", "c", "d"]), 3);
+        assert_eq!(first(&["b", "c", "d"]), 2, "one of them is gone");
+        assert_eq!(first(&["a", "b", "d"]), 2, "the last of them is gone");
+        assert_eq!(first(&["d", "e"]), 0, "all of them are gone");
+        assert_eq!(first(&["x", "a", "b", "c", "d"]), 4, "somebody has come before them");
+        assert_eq!(first(&["a", "b", "c"]), 3);
+        assert_eq!(first(&[]), 0);
+        assert_eq!(Position::default().index(&users(&["a"])), 0);
     }
 
     #[test]
@@ -334,7 +406,7 @@ mod tests {
         let places = Places::default();
         let walk = Arc::new(Key { client: None, query: UserQuery::default(), size: NonZeroU32::MIN });
         let number = |number| NonZeroU32::new(number).unwrap();
-        let at = |skip| Position { skip, ..Position::default() };
+        let at = |page: usize| Position { cursor: (page > 0).then(|| page.to_string()), seen: String::new() };
         assert_eq!(places.nearest(&walk, number(7)), (number(1), at(0)));
         places.keep(&walk, number(2), at(1));
         places.keep(&walk, number(5), at(4));
@@ -343,5 +415,7 @@ mod tests {
         assert_eq!(places.nearest(&walk, number(5)), (number(5), at(4)));
         assert_eq!(places.nearest(&walk, number(7)), (number(5), at(4)));
         assert_eq!(places.nearest(&walk, number(u32::MAX)), (number(1), at(0)));
+        places.forget(&walk, number(5));
+        assert_eq!(places.nearest(&walk, number(7)), (number(2), at(1)));
     }
 }

@@ -215,6 +215,7 @@ impl Translation {
         let command = pair.to_upstream(understood.command.clone(), user).await?;
         if let Command::CreateUser(new) = &command {
             pair.can_link(new).await?;
+            self.login_is_free(new).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
         let most_calls = self.route.most_calls();
@@ -223,6 +224,25 @@ impl Translation {
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
+    }
+
+    /// Makes sure that a login that only we remember is not that of another user, as its own vendor would.
+    async fn login_is_free(&self, new: &NewUser) -> Result<()> {
+        let Some(login) = &new.login else { return Ok(()) };
+        for user in self.route.pair().remembered_by_login(login).await? {
+            let get = Command::GetUser { user };
+            let adapter = &*self.route.upstream.adapter;
+            match executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await {
+                // Linked, and gone since.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    let taken = Problem::new(Field::Login, "another user signs in with it");
+                    return Err(Error::new(ErrorKind::Conflict, "the login is taken").with_problem(taken));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells the client what came of its request.
@@ -255,14 +275,16 @@ impl Translation {
     ///
     /// To give up would leave half a write: a store that does not answer is asked until the request's time is over.
     async fn created(&self, user: User, new: &NewUser) -> Result<(User, Vec<Note>)> {
-        loop {
-            match self.linked(user.clone(), new).await {
-                Err(error) if error.kind() == ErrorKind::Overloaded && Instant::now() + PAUSE < self.deadline => {
-                    tokio::time::sleep(PAUSE).await;
+        let asked = async {
+            loop {
+                match self.linked(user.clone(), new).await {
+                    Err(error) if error.kind() == ErrorKind::Overloaded => tokio::time::sleep(PAUSE).await,
+                    result => return result,
                 }
-                result => return result,
             }
-        }
+        };
+        let too_late = |_| Err(overloaded("the link store does not answer"));
+        tokio::time::timeout_at(self.deadline, asked).await.unwrap_or_else(too_late)
     }
 
     async fn linked(&self, user: User, new: &NewUser) -> Result<(User, Vec<Note>)> {

@@ -94,6 +94,10 @@ impl Op {
     }
 }
 
+/// The users of one account: a link that accounts have (vendor page: "types/Account"), to a place that is documented
+/// nowhere.
+const RESERVED: &[Template] = &[Template::new("/{account}/users")];
+
 /// The dialect as data.
 pub(crate) fn dialect() -> Dialect {
     Dialect {
@@ -102,8 +106,10 @@ pub(crate) fn dialect() -> Dialect {
         media_type: "application/vnd.textus+jsonld",
         credentials: &[CredentialStyle { header: "authorization", scheme: Some("Bearer") }],
         operations: Op::ALL.into_iter().map(Op::operation).collect(),
+        reserved: RESERVED,
         error_schema: include_str!("../schemas/error.response.json"),
         fields: FIELDS,
+        counts_pages: false,
         // Those of seven digits.
         fresh_ids: 62_u64.pow(6)..=62_u64.pow(7) - 1,
         files: FILES,

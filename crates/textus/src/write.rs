@@ -257,6 +257,7 @@ pub(crate) fn pointer(field: &Field, document: Document) -> String {
         (Field::Grants | Field::Role | Field::Scope, _) => "/memberships".into(),
         (Field::Status, _) => "/discarded".into(),
         (Field::Search, _) => "/q".into(),
+        (Field::SearchScope, _) => "/accounts".into(),
         (Field::Page, _) => "/cursor".into(),
         (Field::Automated, _) => "/automatedActor".into(),
         (Field::Preferences, _) => "/settings".into(),

@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    ADAPTER, CELL_PHONE, CREATE, account, compact, create_request, eddie, page, update, vendor, vendor_of_small_pages,
-    vendor_where,
+    ADAPTER, CELL_PHONE, CREATE, VALIDATOR, account, compact, create_request, eddie, page, update, vendor,
+    vendor_of_small_pages, vendor_where,
 };
 use interlingua_core::{
     Access, Adapter, Call, Command, Cursor, Document, Email, Error, ErrorKind, Grant, GrantChange, Known, Mapping,
@@ -177,8 +177,10 @@ fn an_odd_query_is_refused_or_noted() {
         refused(list(&format!("accounts[]=fine&accounts[]={account}")), "/accounts/1");
     }
     let dropped = |place| (NoteKind::Dropped, place);
-    notes(&list("page=2&q=x&accounts=a&a~/b=1&page=3").unwrap().notes, &["/accounts", "/a~0~1b", "/page"].map(dropped));
-    let expand = |request: Request| ADAPTER.read(&request.with_query("expand=all&q=x")).unwrap().notes;
+    let noted = |request: Request| VALIDATOR.request(ADAPTER.dialect(), &request).unwrap().1;
+    let odd = Request::get("/users").with_query("page=2&q=x&accounts=a&a~/b=1&page=3");
+    notes(&noted(odd), &["/accounts", "/a~0~1b", "/page"].map(dropped));
+    let expand = |request: Request| noted(request.with_query("expand=all&q=x"));
     for request in [
         Request::get("/users/PWApBE3"),
         Request::new(Method::DELETE, "/users/PWApBE3", ""),

@@ -87,9 +87,11 @@ fn dialect() -> Dialect {
                 "additionalProperties": false}"#,
             ),
         ],
+        reserved: &[],
         error_schema: r#"{"type": "object", "required": ["problem"], "properties": {"problem": {"type": "string"}},
             "additionalProperties": false}"#,
         fields: FIELDS,
+        counts_pages: false,
         fresh_ids: 0..=999_999,
         files: &[],
     }

@@ -207,7 +207,8 @@ impl Document {
         let mut command = translate::for_this_route(route, &Context::new(), command).await?;
         let pair = route.pair();
         if let Command::FindUsers { query, page } = command {
-            let (query, page) = (pair.query_to_upstream(&query).await?, listing::first_page(&page)?);
+            let page = listing::first_page(&query, &page)?;
+            let query = pair.query_to_upstream(&query).await?;
             return Ok((Command::FindUsers { query, page }, notes));
         }
         let Some(asked) = command.user().cloned() else { return Ok((pair.to_upstream(command, None).await?, notes)) };

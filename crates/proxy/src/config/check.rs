@@ -35,6 +35,12 @@ pub(super) struct Surroundings<'a> {
     pub(super) folder: &'a Path,
 }
 
+/// As many made-up people as fit into memory easily.
+const MOST_PEOPLE: u32 = 1_000_000;
+
+/// What any request may need that is no search.
+const LEAST_CALLS: u32 = 8;
+
 /// A check that is under way.
 pub(super) struct Check<'a> {
     pub(super) around: Surroundings<'a>,
@@ -90,11 +96,14 @@ impl<'a> Check<'a> {
     }
 
     fn sandbox(&mut self, raw: &file::Sandbox) -> Sandbox {
+        let people = raw.people.map_or(0, |count| count.0.get());
+        if people > MOST_PEOPLE {
+            self.report.add(&Key::of(["sandbox", "people"]), format!("expected at most {MOST_PEOPLE}"));
+        }
         let mut address = |name: &str, stand_in: &Option<file::StandIn>| {
             let key = Key::of(["sandbox", name, "address"]);
             self.required(&key, stand_in.as_ref()?.address, "a stand-in needs one").map(|address| address.0)
         };
-        let people = raw.people.map_or(0, |count| count.0.get());
         Sandbox { ecgrid: address("ecgrid", &raw.ecgrid), textus: address("textus", &raw.textus), people }
     }
 
@@ -102,6 +111,10 @@ impl<'a> Check<'a> {
 
     fn limits(&mut self, raw: &file::Limits) -> Option<Limits> {
         let deadline = self.positive(&Key::of(["limits", "deadline"]), raw.deadline);
+        if raw.calls.is_some_and(|calls| calls.0.get() < LEAST_CALLS) {
+            let advice = format!("expected at least {LEAST_CALLS}: to change one user can take so many");
+            self.report.add(&Key::of(["limits", "calls"]), advice);
+        }
         Some(Limits {
             body: raw.body?.0,
             calls: raw.calls?.0,

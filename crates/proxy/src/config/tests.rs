@@ -29,8 +29,10 @@ impl Fake {
             media_type: "application/json",
             credentials: CREDENTIALS,
             operations: Vec::new(),
+            reserved: &[],
             error_schema: "{}",
             fields: &[],
+            counts_pages: false,
             fresh_ids: 1..=2_147_483_647,
             files: &[],
         };

@@ -74,9 +74,13 @@ fn print_json<L: Kind>(link: &L, dialects: &Dialects<'_>) {
     print(json!(entry::write(link, dialects)).to_string().as_bytes());
 }
 
-/// A text that does nothing to a terminal.
+/// A text that does nothing to a terminal, nor to the order in which one reads it.
 fn cell(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }).collect()
+    let acts = |character: char| {
+        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        character.is_control() || turns
+    };
+    text.chars().map(|character| if acts(character) { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }
 
 /// Prints rows, of which each column is as wide as it must be.
