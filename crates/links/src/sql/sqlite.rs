@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use interlingua_core::{ScopeId, UserId};
 use serde_json::json;
 use sqlx::{
-    ConnectOptions, FromRow, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, FromRow, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
@@ -314,6 +314,14 @@ async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen
             seen.replace(None);
             Box::pin(async { Ok(()) })
         })
+        // When the disk is full, among others, SQLite itself ends the transaction, and a connection that still believes
+        // to be in one is of no use. The ping waits until what was sent before is done.
+        .after_release(|connection, _| {
+            Box::pin(async {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(connect)
         .await
         .map_err(failed)?;
@@ -333,7 +341,9 @@ async fn look(write: SqlitePool, seen: Arc<Seen>, watchers: Arc<Watchers>) {
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
-        let Some(mut connection) = write.try_acquire() else { continue };
+        // One that was given up is made again, or changes would be missed until the next write.
+        let connection = if write.size() == 0 { write.acquire().await.ok() } else { write.try_acquire() };
+        let Some(mut connection) = connection else { continue };
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await;
         if let Ok(version) = version
             && seen.replace(Some(version)) != Some(version)

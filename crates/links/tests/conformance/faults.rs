@@ -32,6 +32,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Engine, Promise)>
         a_file_that_is_busy_says_so_and_can_be_read,
         a_file_that_is_no_database_is_refused,
         a_file_of_a_later_version_is_refused,
+        what_the_database_rolled_back_by_itself_is_left_behind,
     ];
     let postgres = promises![
         a_server_that_is_down_says_so_and_comes_back,
@@ -126,6 +127,38 @@ async fn a_file_of_a_later_version_is_refused(place: Place) {
     let later = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', '2030-01-01', TRUE, x'00', 0)";
     other.execute(later).await.unwrap();
     refused(open(&place.location().await, &place.options).await);
+}
+
+/// The database ends the transaction itself, as it does when the disk is full.
+async fn what_the_database_rolled_back_by_itself_is_left_behind(place: Place) {
+    let links = place.open_with(&impatient(&place)).await;
+    links.add_users(vec![link(&[("a", "1"), ("c", "z")])]).await.unwrap();
+    let mut other = SqliteConnection::connect(&place.address().await).await.unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON user_ids BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+    for round in 0..3 {
+        other.execute(full).await.unwrap();
+        for _ in 0..3 {
+            let begun = Instant::now();
+            let error = links.foreign_user("a", &user_id(&format!("u{round}")), "b", &spell).await;
+            let reason = format!("{:?}", error.as_ref().unwrap_err());
+            says_so(error, begun);
+            assert!(reason.contains("full"), "{reason}");
+            assert!(links.add_users(vec![link(&[("a", "2")])]).await.is_err());
+        }
+        // Changes of others are seen although nobody here writes.
+        let change = "UPDATE users SET scope_dialect = 'a', scope_id = coalesce(scope_id, '') || 'x'";
+        assert!(links.user("c", &user_id("z")).await.unwrap().is_some());
+        other.execute(change).await.unwrap();
+        let expected = Some(("a".into(), scope_id(&"x".repeat(round + 1))));
+        let begun = Instant::now();
+        while links.user("c", &user_id("z")).await.unwrap().unwrap().scope != expected {
+            assert!(begun.elapsed() < Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        other.execute("DROP TRIGGER full").await.unwrap();
+        links.foreign_user("a", &user_id(&format!("u{round}")), "b", &spell).await.unwrap();
+        links.remember("a", &user_id("1"), &last_scope(&"x".repeat(round + 1))).await.unwrap();
+    }
 }
 
 async fn a_server_that_is_down_says_so_and_comes_back(place: Place) {
