@@ -4,7 +4,8 @@ use std::{
     collections::HashSet,
     fmt,
     num::NonZeroU32,
-    path::Path,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use interlingua_core::{ScopeId, UserId};
 use serde_json::json;
 use sqlx::{
-    ConnectOptions, Connection, FromRow, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, FromRow, Sqlite as Engine, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
@@ -41,6 +42,7 @@ pub struct Sqlite {
     read: SqlitePool,
     /// One connection, so that writes queue here and not in the database.
     write: SqlitePool,
+    file: File,
     watchers: Arc<Watchers>,
     ranges: Ranges,
     timeout: Duration,
@@ -136,6 +138,9 @@ impl Sqlite {
         let seen = Arc::new(Seen::default());
         let write =
             within(options.timeout.saturating_mul(2), writer(connect.clone(), options, Arc::clone(&seen))).await?;
+        let file = File::at(path)?;
+        // From now on a file that is missing was removed, and is not to be made again without anything in it.
+        write.set_connect_options(writing(connect.clone()));
         let read = SqlitePoolOptions::new()
             .max_connections(options.connections.get())
             .acquire_timeout(options.timeout)
@@ -147,6 +152,7 @@ impl Sqlite {
         Ok(Self {
             read,
             write,
+            file,
             watchers,
             ranges: options.ranges.clone(),
             timeout: options.timeout,
@@ -167,9 +173,17 @@ impl Sqlite {
         .await
     }
 
+    /// Begins to write: nobody else does before the transaction ends.
+    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
+        self.file.check()?; // or SQLite might stumble over it with less telling words
+        let transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        self.file.check()?; // the lock may have been waited for
+        Ok(transaction)
+    }
+
     async fn add<L: Tables>(&self, links: &[L]) -> Result<Added, AddError> {
         within(self.bulk_timeout, async {
-            let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let mut transaction = self.begin().await?;
             let stored = find(&mut transaction, &ids_of(links)).await?;
             let plan = plan(links, &stored);
             if !plan.taken.is_empty() {
@@ -199,7 +213,7 @@ impl Sqlite {
         }
         let doubt = self.doubt();
         let link = within(self.timeout, async {
-            let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            let mut transaction = self.begin().await?;
             let found = find::<L>(&mut transaction, &[(dialect, id)]).await?;
             let Some((number, link)) = found.into_links().next() else { return Ok(None) };
             sqlx::query(L::REMOVE).bind(number).execute(&mut *transaction).await.map_err(failed)?;
@@ -213,7 +227,7 @@ impl Sqlite {
 
     /// Remembers something, and says what changed.
     async fn write_down(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<Vec<Change>, StoreError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut transaction = self.begin().await?;
         let found = find::<UserLink>(&mut transaction, &[(dialect, id.as_str())]).await?;
         let Some((number, link)) = found.into_links().next() else { return Ok(Vec::new()) };
         let row = remembered.with(&link, dialect).link_row(number).to_string();
@@ -229,7 +243,7 @@ impl Sqlite {
         range: IdRange,
         spell: Spell<'_>,
     ) -> Result<(Vec<Arc<UserLink>>, Vec<Change>), StoreError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut transaction = self.begin().await?;
         let mut found = find::<UserLink>(&mut transaction, &wish.keys()).await?;
         let missing = wish.missing(&found);
         if missing.len() == 0 {
@@ -286,6 +300,28 @@ impl Drop for Doubt<'_> {
     }
 }
 
+/// The file that was opened. What is written to it after it was removed or replaced is lost, and the ids that are
+/// handed out then are handed out again.
+struct File {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl File {
+    fn at(path: &Path) -> Result<Self, StoreError> {
+        let found = path.metadata().map_err(|error| StoreError::unusable("its file is not there").because(error))?;
+        Ok(Self { path: path.into(), device: found.dev(), inode: found.ino() })
+    }
+
+    /// Makes sure that it is where it was.
+    fn check(&self) -> Result<(), StoreError> {
+        let moved = || StoreError::unusable("its file was removed or replaced while it was open");
+        let found = self.path.metadata().map_err(|error| moved().because(error))?;
+        if (found.dev(), found.ino()) == (self.device, self.inode) { Ok(()) } else { Err(moved()) }
+    }
+}
+
 /// The version of the data that was seen last; none for a connection that is new.
 #[derive(Default)]
 struct Seen(Mutex<Option<i64>>);
@@ -297,13 +333,16 @@ impl Seen {
     }
 }
 
-/// The connection that writes, with the tables in place.
-async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen>) -> Result<SqlitePool, StoreError> {
-    let connect = connect
-        .create_if_missing(true)
+/// How the connection that writes is made.
+fn writing(connect: SqliteConnectOptions) -> SqliteConnectOptions {
+    connect
         .journal_mode(SqliteJournalMode::Wal)
         // An id that was handed out must not be handed out again after a power cut.
-        .synchronous(SqliteSynchronous::Full);
+        .synchronous(SqliteSynchronous::Full)
+}
+
+/// The connection that writes, with the tables in place.
+async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen>) -> Result<SqlitePool, StoreError> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(options.timeout)
@@ -322,7 +361,7 @@ async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen
                 Ok(!connection.is_in_transaction())
             })
         })
-        .connect_with(connect)
+        .connect_with(writing(connect).create_if_missing(true))
         .await
         .map_err(failed)?;
     // Within a transaction of its own: two processes that open a new file make the tables once.
@@ -439,6 +478,7 @@ impl Links for Sqlite {
         spell: Spell<'_>,
     ) -> Result<Vec<Arc<UserLink>>, StoreError> {
         let wish = Wish::new(dialect, ids, wanted)?;
+        self.file.check()?;
         let found = within(self.timeout, async {
             let mut read = self.read.acquire().await.map_err(failed)?;
             find::<UserLink>(&mut read, &wish.keys()).await

@@ -32,6 +32,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Engine, Promise)>
         a_file_that_is_busy_says_so_and_can_be_read,
         a_file_that_is_no_database_is_refused,
         a_file_of_a_later_version_is_refused,
+        a_file_that_was_removed_or_replaced_is_not_written_to,
         what_the_database_rolled_back_by_itself_is_left_behind,
     ];
     let postgres = promises![
@@ -127,6 +128,34 @@ async fn a_file_of_a_later_version_is_refused(place: Place) {
     let later = "INSERT INTO _sqlx_migrations VALUES (9999, 'later', '2030-01-01', TRUE, x'00', 0)";
     other.execute(later).await.unwrap();
     refused(open(&place.location().await, &place.options).await);
+}
+
+async fn a_file_that_was_removed_or_replaced_is_not_written_to(place: Place) {
+    let file = file(&place.address().await);
+    let links = place.open_with(&impatient(&place)).await;
+    links.add_users(vec![link(&[("a", "1")])]).await.unwrap();
+    let aside = format!("{file}.aside");
+    let refused = async |id: &str| {
+        let error = links.foreign_user("a", &user_id(id), "b", &spell).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable, "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            "the link store cannot be used: its file was removed or replaced while it was open"
+        );
+        assert!(links.add_users(vec![link(&[("a", "2")])]).await.is_err());
+        assert!(links.remember("a", &user_id("1"), &last_scope("s")).await.is_err());
+        assert!(links.remove_user("a", &user_id("1")).await.is_err());
+    };
+    std::fs::rename(&file, &aside).unwrap();
+    refused("removed").await;
+    assert!(!std::fs::exists(&file).unwrap(), "nobody makes an empty one in its place");
+    std::fs::copy(&aside, &file).unwrap();
+    refused("replaced").await;
+    std::fs::rename(&aside, &file).unwrap();
+    let back = links.foreign_user("a", &user_id("back"), "b", &spell).await.unwrap();
+    assert_eq!(back.ids["b"], spell(5000));
+    std::fs::remove_file(&file).unwrap();
+    refused("deleted").await;
 }
 
 /// The database ends the transaction itself, as it does when the disk is full.
