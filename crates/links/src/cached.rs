@@ -226,6 +226,10 @@ impl<S: Links + ?Sized> Links for Cached<S> {
         complete.ok_or_else(|| StoreError::unusable("a store answered for fewer users than were asked for"))
     }
 
+    async fn may_hand_out(&self, wanted: &str, spell: Spell<'_>) -> Result<(), StoreError> {
+        self.store.may_hand_out(wanted, spell).await
+    }
+
     async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {
         self.store.add_users(links).await
     }

@@ -75,25 +75,29 @@ impl Memory {
         let kept = &mut *self.write();
         let missing = wish.missing(&kept.users);
         let counter = kept.counters.entry((wish.wanted.into(), range.first())).or_insert(range.first());
-        let mut handout = Handout::new(wish.wanted, range, *counter, missing.len(), spell);
-        loop {
-            let candidates = handout.candidates()?;
-            if candidates.is_empty() {
-                break;
-            }
-            let taken: HashSet<UserId> = candidates
-                .iter()
-                .filter(|(_, id)| kept.users.find(wish.wanted, id.as_str()).is_some())
-                .map(|(_, id)| id.clone())
-                .collect();
-            handout.choose(candidates, &taken);
-        }
-        let (chosen, next) = handout.done();
+        let handout = Handout::new(wish.wanted, range, *counter, missing.len(), spell);
+        let (chosen, next) = choose(&kept.users, wish.wanted, handout)?;
         *counter = next;
         let last = &mut kept.last;
         let given = wish.give(&mut kept.users, missing, chosen, || increment(last));
         let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
         Ok((wish.answer(&kept.users)?, changes))
+    }
+}
+
+/// Chooses ids that no link has, and tells the number to go on from.
+fn choose(users: &Table<UserLink>, dialect: &str, mut handout: Handout<'_>) -> Result<(Vec<UserId>, u64), StoreError> {
+    loop {
+        let candidates = handout.candidates()?;
+        if candidates.is_empty() {
+            return Ok(handout.done());
+        }
+        let taken: HashSet<UserId> = candidates
+            .iter()
+            .filter(|(_, id)| users.find(dialect, id.as_str()).is_some())
+            .map(|(_, id)| id.clone())
+            .collect();
+        handout.choose(candidates, &taken);
     }
 }
 
@@ -189,6 +193,13 @@ impl Links for Memory {
         let (links, changes) = self.hand_out(&wish, spell)?;
         self.tell(changes);
         Ok(links)
+    }
+
+    async fn may_hand_out(&self, wanted: &str, spell: Spell<'_>) -> Result<(), StoreError> {
+        let range = *self.ranges.get(wanted).ok_or_else(|| StoreError::no_range(wanted))?;
+        let kept = self.read();
+        let counter = kept.counters.get(&(wanted.into(), range.first())).copied().unwrap_or(range.first());
+        choose(&kept.users, wanted, Handout::new(wanted, range, counter, 1, spell)).map(drop)
     }
 
     async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {

@@ -92,6 +92,14 @@ pub trait Links: fmt::Debug + Send + Sync {
         spell: Spell<'_>,
     ) -> Result<Vec<Arc<UserLink>>, StoreError>;
 
+    /// Makes sure that [`foreign_user`](Self::foreign_user) could hand out an id in `wanted` now: the store is written to,
+    /// durably, although nothing changes. To be asked before something is done that cannot be undone.
+    ///
+    /// # Errors
+    ///
+    /// As [`foreign_users`](Self::foreign_users).
+    async fn may_hand_out(&self, wanted: &str, spell: Spell<'_>) -> Result<(), StoreError>;
+
     /// Adds links of users, all or none, as if one after the other.
     ///
     /// A link that is there already is no obstacle: the store knows its ids as those of one user, and login and time of

@@ -249,19 +249,15 @@ impl Postgres {
         spell: Spell<'_>,
     ) -> Result<Vec<Arc<UserLink>>, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
-        let next: i64 = sqlx::query_scalar(COUNTER)
-            .bind(wish.wanted)
-            .bind(signed(range.first()))
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let next = counter(&mut transaction, wish.wanted, range).await?;
         let mut found = lock::<UserLink>(&mut transaction, &wish.keys()).await?;
         let missing = wish.missing(&found);
         if missing.len() == 0 {
             return wish.answer(&found); // somebody else was faster
         }
-        let handout = Handout::new(wish.wanted, range, unsigned(next), missing.len(), spell);
-        let chosen = choose(&mut transaction, handout, wish.wanted, range).await?;
+        let handout = Handout::new(wish.wanted, range, next, missing.len(), spell);
+        let (chosen, next) = choose(&mut transaction, wish.wanted, handout).await?;
+        set_counter(&mut transaction, wish.wanted, range, next).await?;
         let mut numbers = numbers::<UserLink>(&mut transaction, missing.unlinked.len()).await?.into_iter();
         let given = wish.give(&mut found, missing, chosen, || numbers.next().unwrap_or(i64::MAX));
         let made: Vec<_> = given.made.iter().map(|(number, link)| (*number, link.as_ref())).collect();
@@ -271,6 +267,14 @@ impl Postgres {
         let changes: Vec<Change> = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
         self.commit(transaction, &changes).await?;
         wish.answer(&found)
+    }
+
+    /// Hands out nothing, but writes as if: to take the counter writes it.
+    async fn try_to_hand_out(&self, wanted: &str, range: IdRange, spell: Spell<'_>) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let next = counter(&mut transaction, wanted, range).await?;
+        choose(&mut transaction, wanted, Handout::new(wanted, range, next, 1, spell)).await?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// Commits, and tells everybody what changed: other processes by the database, this one at once.
@@ -373,17 +377,32 @@ async fn insert<L: Tables>(links: &[(i64, &L)], connection: &mut PgConnection) -
     Ok(())
 }
 
-/// Chooses ids that no link has, and counts on.
-async fn choose(
+/// The number to hand out next. Nobody else has it until the transaction ends.
+async fn counter(connection: &mut PgConnection, dialect: &str, range: IdRange) -> Result<u64, StoreError> {
+    let counter = sqlx::query_scalar(COUNTER).bind(dialect).bind(signed(range.first()));
+    counter.fetch_one(connection).await.map(unsigned).map_err(failed)
+}
+
+async fn set_counter(
     connection: &mut PgConnection,
-    mut handout: Handout<'_>,
     dialect: &str,
     range: IdRange,
-) -> Result<Vec<UserId>, StoreError> {
+    next: u64,
+) -> Result<(), StoreError> {
+    let set = sqlx::query(SET_COUNTER).bind(dialect).bind(signed(range.first())).bind(signed(next));
+    set.execute(connection).await.map(drop).map_err(failed)
+}
+
+/// Chooses ids that no link has, and tells the number to go on from.
+async fn choose(
+    connection: &mut PgConnection,
+    dialect: &str,
+    mut handout: Handout<'_>,
+) -> Result<(Vec<UserId>, u64), StoreError> {
     loop {
         let candidates = handout.candidates()?;
         if candidates.is_empty() {
-            break;
+            return Ok(handout.done());
         }
         let ids: Vec<&str> = candidates.iter().map(|(_, id)| id.as_str()).collect();
         let taken: Vec<String> = sqlx::query_scalar(TAKEN)
@@ -395,15 +414,6 @@ async fn choose(
         let taken: HashSet<UserId> = taken.into_iter().map(UserId::new).collect();
         handout.choose(candidates, &taken);
     }
-    let (ids, next) = handout.done();
-    sqlx::query(SET_COUNTER)
-        .bind(dialect)
-        .bind(signed(range.first()))
-        .bind(signed(next))
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    Ok(ids)
 }
 
 #[async_trait]
@@ -443,6 +453,11 @@ impl Links for Postgres {
         }
         let range = *self.ranges.get(wanted).ok_or_else(|| StoreError::no_range(wanted))?;
         within(self.timeout, retry(|| self.try_hand_out(&wish, range, spell))).await
+    }
+
+    async fn may_hand_out(&self, wanted: &str, spell: Spell<'_>) -> Result<(), StoreError> {
+        let range = *self.ranges.get(wanted).ok_or_else(|| StoreError::no_range(wanted))?;
+        within(self.timeout, retry(|| self.try_to_hand_out(wanted, range, spell))).await
     }
 
     async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {

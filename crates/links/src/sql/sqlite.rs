@@ -249,7 +249,10 @@ impl Sqlite {
         if missing.len() == 0 {
             return Ok((wish.answer(&found)?, Vec::new())); // somebody else was faster
         }
-        let chosen = choose(&mut transaction, wish.wanted, range, missing.len(), spell).await?;
+        let next = counter(&mut transaction, wish.wanted, range).await?;
+        let handout = Handout::new(wish.wanted, range, next, missing.len(), spell);
+        let (chosen, next) = choose(&mut transaction, wish.wanted, handout).await?;
+        set_counter(&mut transaction, wish.wanted, range, next).await?;
         let last: i64 = sqlx::query_scalar(UserLink::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
         let mut numbers = last + 1..;
         let given = wish.give(&mut found, missing, chosen, || numbers.next().unwrap_or(i64::MAX));
@@ -260,6 +263,22 @@ impl Sqlite {
         transaction.commit().await.map_err(failed)?;
         let changes = given.extended.iter().flat_map(|(_, link)| link.changes()).collect();
         Ok((wish.answer(&found)?, changes))
+    }
+
+    /// Hands out an id and takes it back: SQLite would write nothing where nothing changes in between, and a disk has room
+    /// for one page when it has none for all that a link takes.
+    async fn try_to_hand_out(&self, wanted: &str, range: IdRange, spell: Spell<'_>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let next = counter(&mut transaction, wanted, range).await?;
+        let handout = Handout::new(wanted, range, next, 1, spell);
+        let (chosen, after) = choose(&mut transaction, wanted, handout).await?;
+        let last: i64 = sqlx::query_scalar(UserLink::LAST).fetch_one(&mut *transaction).await.map_err(failed)?;
+        let ids = chosen.into_iter().map(|id| (wanted.into(), id)).collect();
+        insert(&[(last + 1, &UserLink { ids, ..UserLink::default() })], &mut transaction).await?;
+        set_counter(&mut transaction, wanted, range, after).await?;
+        sqlx::query(UserLink::REMOVE).bind(last + 1).execute(&mut *transaction).await.map_err(failed)?;
+        set_counter(&mut transaction, wanted, range, next).await?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// To be taken before a change: unless it is settled, watchers are told that anything may have changed.
@@ -411,22 +430,34 @@ async fn insert<L: Tables>(links: &[(i64, &L)], connection: &mut SqliteConnectio
     Ok(())
 }
 
-/// Chooses ids that no link has, and counts on.
-async fn choose(
+/// The number to hand out next.
+async fn counter(connection: &mut SqliteConnection, dialect: &str, range: IdRange) -> Result<u64, StoreError> {
+    let first = signed(range.first());
+    let next: Option<i64> =
+        sqlx::query_scalar(COUNTER).bind(dialect).bind(first).fetch_optional(connection).await.map_err(failed)?;
+    Ok(next.map_or(range.first(), unsigned))
+}
+
+async fn set_counter(
     connection: &mut SqliteConnection,
     dialect: &str,
     range: IdRange,
-    needed: usize,
-    spell: Spell<'_>,
-) -> Result<Vec<UserId>, StoreError> {
-    let first = signed(range.first());
-    let next: Option<i64> =
-        sqlx::query_scalar(COUNTER).bind(dialect).bind(first).fetch_optional(&mut *connection).await.map_err(failed)?;
-    let mut handout = Handout::new(dialect, range, next.map_or(range.first(), unsigned), needed, spell);
+    next: u64,
+) -> Result<(), StoreError> {
+    let set = sqlx::query(SET_COUNTER).bind(dialect).bind(signed(range.first())).bind(signed(next));
+    set.execute(connection).await.map(drop).map_err(failed)
+}
+
+/// Chooses ids that no link has, and tells the number to go on from.
+async fn choose(
+    connection: &mut SqliteConnection,
+    dialect: &str,
+    mut handout: Handout<'_>,
+) -> Result<(Vec<UserId>, u64), StoreError> {
     loop {
         let candidates = handout.candidates()?;
         if candidates.is_empty() {
-            break;
+            return Ok(handout.done());
         }
         let ids: Vec<&str> = candidates.iter().map(|(_, id)| id.as_str()).collect();
         let taken: Vec<String> = sqlx::query_scalar(TAKEN)
@@ -438,15 +469,6 @@ async fn choose(
         let taken: HashSet<UserId> = taken.into_iter().map(UserId::new).collect();
         handout.choose(candidates, &taken);
     }
-    let (ids, next) = handout.done();
-    sqlx::query(SET_COUNTER)
-        .bind(dialect)
-        .bind(first)
-        .bind(signed(next))
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
-    Ok(ids)
 }
 
 #[async_trait]
@@ -492,6 +514,11 @@ impl Links for Sqlite {
         let (links, changes) = within(self.timeout, self.hand_out(&wish, range, spell)).await?;
         doubt.settle(changes);
         Ok(links)
+    }
+
+    async fn may_hand_out(&self, wanted: &str, spell: Spell<'_>) -> Result<(), StoreError> {
+        let range = *self.ranges.get(wanted).ok_or_else(|| StoreError::no_range(wanted))?;
+        within(self.timeout, self.try_to_hand_out(wanted, range, spell)).await
     }
 
     async fn add_users(&self, links: Vec<UserLink>) -> Result<Added, AddError> {

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::PathBuf,
+    process::{Command, ExitCode},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,6 +34,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Engine, Promise)>
         a_file_that_is_no_database_is_refused,
         a_file_of_a_later_version_is_refused,
         a_file_that_was_removed_or_replaced_is_not_written_to,
+        a_disk_that_is_full_says_so_and_has_space_again,
         what_the_database_rolled_back_by_itself_is_left_behind,
     ];
     let postgres = promises![
@@ -73,6 +75,8 @@ async fn nothing_answers(links: &dyn Links) {
     let begun = Instant::now();
     says_so(links.foreign_user("a", &user_id("2"), "b", &spell).await, begun);
     let begun = Instant::now();
+    says_so(links.may_hand_out("b", &spell).await, begun);
+    let begun = Instant::now();
     says_so(links.remember("a", &one, &last_scope("other")).await, begun);
     let begun = Instant::now();
     says_so(links.remove_user("a", &one).await, begun);
@@ -108,6 +112,8 @@ async fn a_file_that_is_busy_says_so_and_can_be_read(place: Place) {
     let begun = Instant::now();
     says_so(links.foreign_user("a", &user_id("1"), "b", &spell).await, begun);
     let begun = Instant::now();
+    says_so(links.may_hand_out("b", &spell).await, begun);
+    let begun = Instant::now();
     says_so(links.remove_user("a", &user_id("1")).await, begun);
     assert!(links.user("a", &user_id("1")).await.unwrap().is_some());
     other.execute("ROLLBACK").await.unwrap();
@@ -142,6 +148,8 @@ async fn a_file_that_was_removed_or_replaced_is_not_written_to(place: Place) {
             error.to_string(),
             "the link store cannot be used: its file was removed or replaced while it was open"
         );
+        let error = links.may_hand_out("b", &spell).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unusable, "{error:?}");
         assert!(links.add_users(vec![link(&[("a", "2")])]).await.is_err());
         assert!(links.remember("a", &user_id("1"), &last_scope("s")).await.is_err());
         assert!(links.remove_user("a", &user_id("1")).await.is_err());
@@ -158,6 +166,67 @@ async fn a_file_that_was_removed_or_replaced_is_not_written_to(place: Place) {
     refused("deleted").await;
 }
 
+/// The directory in which a child of ours fills a disk.
+const DISK: &str = "INTERLINGUA_LINKS_TEST_DISK";
+
+/// What a child says that may not have a disk of its own.
+const NO_DISK: i32 = 77;
+
+/// Runs in a child that has a small disk of its own, where the system lets anybody make one.
+async fn a_disk_that_is_full_says_so_and_has_space_again(_: Place) {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!("mount -t tmpfs -o size=1m none \"${DISK}\" || exit {NO_DISK}; exec \"$0\"");
+    let mut child = Command::new("unshare");
+    child.args(["-Urm", "sh", "-c", &script]).arg(std::env::current_exe().unwrap()).env(DISK, directory.path());
+    let ended = child.output();
+    let ran = ended.as_ref().is_ok_and(|ended| ended.stdout.starts_with(b"filling"));
+    if !ran {
+        eprintln!("\n*** No disk can be made here: a disk that is full is NOT TESTED. {ended:?} ***\n");
+        return;
+    }
+    let ended = ended.unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// Fills the disk, if this process was started for that.
+pub(crate) fn child() -> Option<ExitCode> {
+    let directory = PathBuf::from(std::env::var_os(DISK)?);
+    println!("filling");
+    crate::runtime().block_on(fill(Place::new(Engine::Sqlite, true), directory));
+    Some(ExitCode::SUCCESS)
+}
+
+async fn fill(place: Place, directory: PathBuf) {
+    let location: Location = format!("sqlite:{}", directory.join("links.db").display()).parse().unwrap();
+    let links = open(&location, &place.options).await.unwrap();
+    let ballast = directory.join("ballast");
+    let mut user = 0;
+    let mut hand_out = async || {
+        user += 1;
+        links.foreign_user("a", &user_id(&user.to_string()), "b", &spell).await
+    };
+    for round in 0..3 {
+        hand_out().await.unwrap();
+        assert!(std::fs::write(&ballast, vec![0; 2 << 20]).is_err(), "the disk is small");
+        let error = loop {
+            // There may be some room in the files; but nobody is promised what is not there.
+            let promised = links.may_hand_out("b", &spell).await;
+            match (promised, hand_out().await) {
+                (Ok(()), Ok(_)) => {}
+                (Err(error), Err(_)) => break error,
+                mixed => panic!("round {round}: {mixed:?}"),
+            }
+        };
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+        assert!(format!("{error:?}").contains("full"), "{error:?}");
+        for _ in 0..3 {
+            assert_eq!(hand_out().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+        }
+        std::fs::remove_file(&ballast).unwrap();
+        links.may_hand_out("b", &spell).await.unwrap();
+    }
+}
+
 /// The database ends the transaction itself, as it does when the disk is full.
 async fn what_the_database_rolled_back_by_itself_is_left_behind(place: Place) {
     let links = place.open_with(&impatient(&place)).await;
@@ -172,6 +241,8 @@ async fn what_the_database_rolled_back_by_itself_is_left_behind(place: Place) {
             let reason = format!("{:?}", error.as_ref().unwrap_err());
             says_so(error, begun);
             assert!(reason.contains("full"), "{reason}");
+            let begun = Instant::now();
+            says_so(links.may_hand_out("b", &spell).await, begun);
             assert!(links.add_users(vec![link(&[("a", "2")])]).await.is_err());
         }
         // Changes of others are seen although nobody here writes.
@@ -185,6 +256,7 @@ async fn what_the_database_rolled_back_by_itself_is_left_behind(place: Place) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         other.execute("DROP TRIGGER full").await.unwrap();
+        links.may_hand_out("b", &spell).await.unwrap();
         links.foreign_user("a", &user_id(&format!("u{round}")), "b", &spell).await.unwrap();
         links.remember("a", &user_id("1"), &last_scope(&"x".repeat(round + 1))).await.unwrap();
     }

@@ -30,7 +30,7 @@ use place::{Engine, Place};
 type Promise = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
 fn main() -> ExitCode {
-    if let Some(exit) = crash::child() {
+    if let Some(exit) = crash::child().or_else(faults::child) {
         return exit;
     }
     let arguments = Arguments::from_args();

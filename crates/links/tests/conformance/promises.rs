@@ -32,6 +32,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         ids_that_are_taken_are_not_handed_out,
         ids_of_removed_links_are_not_handed_out_again,
         a_range_that_is_exhausted_hands_out_nothing,
+        a_store_says_whether_it_may_hand_out,
         a_range_goes_on_when_it_is_widened,
         what_cannot_be_kept_has_no_link,
         links_are_added_all_or_none,
@@ -269,6 +270,31 @@ async fn a_range_that_is_exhausted_hands_out_nothing(place: Place) {
     assert!(links.foreign_user("a", &spell(1), "b", &spell).await.is_ok());
     let error = links.foreign_user("a", &spell(1), "a", &spell).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unfit);
+}
+
+async fn a_store_says_whether_it_may_hand_out(place: Place) {
+    let mut options = place.options.clone();
+    options.ranges.insert("a".into(), IdRange::new(1, 3).unwrap());
+    let links = place.open_with(&options).await;
+    let kind = async |wanted: &str| links.may_hand_out(wanted, &spell).await.map_err(|error| error.kind());
+    // To ask uses up nothing.
+    for expected in [1, 2] {
+        for _ in 0..5 {
+            assert_eq!(kind("a").await, Ok(()));
+        }
+        let id = user_id(&expected.to_string());
+        assert_eq!(links.foreign_user("b", &id, "a", &spell).await.unwrap().ids["a"], spell(expected));
+    }
+    assert_eq!(links.counts().await.unwrap().users, 2);
+    // The last number is left, but somebody has the id already.
+    links.add_users(vec![link(&[("a", spell(3).as_str())])]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(kind("a").await, Err(StoreErrorKind::Exhausted));
+    }
+    assert_eq!(kind("b").await, Ok(()));
+    assert_eq!(kind("c").await, Err(StoreErrorKind::NoRange));
+    let unfit = |_| user_id("a\0b");
+    assert_eq!(links.may_hand_out("b", &unfit).await.unwrap_err().kind(), StoreErrorKind::Unfit);
 }
 
 async fn a_range_goes_on_when_it_is_widened(place: Place) {
