@@ -60,6 +60,11 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// Where a field stands in the dialect's documents, as a JSON Pointer.
     fn pointer(&self, field: &Field, document: Document) -> String;
 
+    /// Where a list of users has, in its member of this number, what an answer that shows one user has at `pointer`.
+    fn in_list(&self, pointer: &str, index: usize) -> String {
+        format!("/{index}{pointer}")
+    }
+
     /// As a server: what a request means.
     ///
     /// The request is expected to be valid against the dialect's schemas (see

@@ -98,6 +98,10 @@ impl Adapter for Ecgrid {
         write::pointer(self, field, document)
     }
 
+    fn in_list(&self, pointer: &str, index: usize) -> String {
+        wire::in_list(pointer, index)
+    }
+
     fn read(&self, request: &Request) -> Result<Reading> {
         read::request(self, request)
     }

@@ -350,7 +350,7 @@ pub(crate) fn users(ecgrid: &Ecgrid, reply: &Reply) -> Result<(Vec<User>, Vec<No
     let mut notes = envelope.notes();
     let users = envelope.data.into_iter().enumerate().map(|(index, info)| {
         let (user, others) = info.into_user(&ecgrid.roles);
-        notes.extend(others.into_iter().map(|note| wire::in_list(note, index)));
+        notes.extend(others.into_iter().map(|note| wire::of_list(note, index)));
         user
     });
     Ok((users.collect(), notes))

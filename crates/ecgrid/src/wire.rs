@@ -320,12 +320,18 @@ pub(crate) struct UserIdInfoOut<'a> {
 /// A text, or null where the text is known to be none.
 pub(crate) type Member<'a> = Option<&'a str>;
 
-/// A note about `data`, of the user at this place in a list.
-pub(crate) fn in_list(mut note: Note, index: usize) -> Note {
-    if let Place::Pointer(_, pointer) = &mut note.place
-        && let Some(below) = pointer.strip_prefix("/data/")
-    {
-        *pointer = format!("/data/{index}/{below}").into();
+/// A place in `data`, of the user of this number in a list.
+pub(crate) fn in_list(pointer: &str, index: usize) -> String {
+    match pointer.strip_prefix("/data") {
+        Some(below) => format!("/data/{index}{below}"),
+        None => pointer.to_owned(),
+    }
+}
+
+/// A note about one user, as one about the list that has the user there.
+pub(crate) fn of_list(mut note: Note, index: usize) -> Note {
+    if let Place::Pointer(_, pointer) = &mut note.place {
+        *pointer = in_list(pointer, index).into();
     }
     note
 }
@@ -396,7 +402,7 @@ mod tests {
 
     #[test]
     fn notes_of_a_list_have_its_pointers() {
-        let moved = |pointer: &str| in_list(Note::dropped(Place::upstream(pointer), ""), 3).place.to_string();
+        let moved = |pointer: &str| of_list(Note::dropped(Place::upstream(pointer), ""), 3).place.to_string();
         assert_eq!(moved("/data/shoe~1size"), "/data/3/shoe~1size");
         assert_eq!(moved("/trace"), "/trace");
     }

@@ -50,7 +50,7 @@ fn users(users: &[User]) -> Result<(Vec<UserIdInfoOut<'_>>, Vec<Note>)> {
                 // What the other dialect's documents have; once says it of all.
                 Place::Field(..) if of_any.contains(&note) => {}
                 Place::Field(..) => of_any.push(note),
-                Place::Pointer(..) => notes.push(wire::in_list(note, index)),
+                Place::Pointer(..) => notes.push(wire::of_list(note, index)),
             }
         }
     }

@@ -7,6 +7,7 @@
 //! for a while: without it the walk begins at the first page, which costs calls and loses nothing.
 
 use std::{
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     num::NonZeroU32,
     sync::Arc,
@@ -14,8 +15,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use interlingua_core::{
-    Command, Cursor, Document, Email, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem, Result,
-    ScopeId, Text, User, UserId, UserPage, UserQuery,
+    Adapter, Command, Cursor, Document, Email, Error, ErrorKind, Field, Note, Outcome, PageRequest, Place, Problem,
+    Result, ScopeId, Text, User, UserId, UserPage, UserQuery,
 };
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -173,7 +174,7 @@ impl Walk<'_> {
         let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         loop {
-            let page = self.fetch(&position).await?;
+            let (page, mut said_of) = self.fetch(&position).await?;
             let next = page.next.map(|next| Position::new(Some(next.as_str().to_owned()), &[]));
             let first = position.index(&page.users);
             let count = page.users.len();
@@ -184,10 +185,12 @@ impl Walk<'_> {
                 // No more than can be needed: whoever is brought to the face is given an id there.
                 let some = rest.by_ref().take(size - found.len()).collect();
                 for (user, notes) in self.route().pair().all_to_face(some).await? {
+                    let of_this_user = said_of.remove(&behind).unwrap_or_default();
                     behind += 1;
                     let Some(user) = self.pick(user) else { continue };
+                    self.notes.extend(of_this_user);
+                    self.tell(notes, found.len());
                     found.push(user);
-                    self.notes.extend(notes);
                 }
                 if found.len() == size {
                     // Where pages are counted out, whoever moves up from the next page comes onto this one.
@@ -256,15 +259,18 @@ impl Walk<'_> {
         let mut found = Vec::new();
         for id in self.route().pair().remembered_by_login(login).await? {
             let user = match self.execute(&Command::GetUser { user: id }).await {
-                Ok(outcome) => outcome.user(),
+                Ok((outcome, notes)) => {
+                    self.notes.extend(notes);
+                    outcome.user()
+                }
                 // Linked, and gone since, or out of our reach.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => None,
                 Err(error) => return Err(error),
             };
             for (user, notes) in self.route().pair().all_to_face(user.into_iter().collect()).await? {
                 let Some(user) = self.pick(user) else { continue };
+                self.tell(notes, found.len());
                 found.push(user);
-                self.notes.extend(notes);
             }
         }
         Ok(found)
@@ -285,15 +291,31 @@ impl Walk<'_> {
         self.query.pick(user, covers)
     }
 
-    async fn fetch(&mut self, position: &Position) -> Result<UserPage> {
-        let command = Command::FindUsers { query: self.wanted.clone(), page: position.page() };
-        match self.execute(&command).await? {
-            Outcome::Users(page) => Ok(page),
-            _ => Err(Error::new(ErrorKind::Internal, "what came of a search is not a list")),
-        }
+    /// Notes about the user of this number in the client's list.
+    fn tell(&mut self, notes: Vec<Note>, index: usize) {
+        let face = Arc::clone(&self.translation.route.face);
+        self.notes.extend(notes.into_iter().map(|note| match &note.place {
+            Place::Field(document @ Document::Response, field) => {
+                let pointer = face.in_list(&face.pointer(field, *document), index);
+                Note { place: Place::Pointer(*document, pointer.into()), ..note }
+            }
+            _ => note,
+        }));
     }
 
-    async fn execute(&mut self, command: &Command) -> Result<Outcome> {
+    /// A page of the upstream, and what is noted about each of its users. What is noted about the page itself is kept.
+    async fn fetch(&mut self, position: &Position) -> Result<(UserPage, HashMap<usize, Vec<Note>>)> {
+        let command = Command::FindUsers { query: self.wanted.clone(), page: position.page() };
+        let (outcome, notes) = self.execute(&command).await?;
+        let Outcome::Users(page) = outcome else {
+            return Err(Error::new(ErrorKind::Internal, "what came of a search is not a list"));
+        };
+        let (of_the_page, of_users) = by_user(&*self.route().upstream.adapter, notes, page.users.len());
+        self.notes.extend(of_the_page);
+        Ok((page, of_users))
+    }
+
+    async fn execute(&mut self, command: &Command) -> Result<(Outcome, Vec<Note>)> {
         let most = self.route().most_calls();
         let left = most.saturating_sub(self.calls);
         if left == 0 {
@@ -305,9 +327,31 @@ impl Walk<'_> {
         let adapter = &*self.translation.route.upstream.adapter;
         let executed = executor::execute(adapter, command, self.translation, left, |_| Ok(())).await?;
         self.calls += executed.calls;
-        self.notes.extend(executed.notes);
-        Ok(executed.outcome)
+        Ok((executed.outcome, executed.notes))
     }
+}
+
+/// Notes about a page of the upstream: about the page, and about each of its users by number. Nobody is to be told about
+/// users who are not shown.
+fn by_user(upstream: &dyn Adapter, notes: Vec<Note>, count: usize) -> (Vec<Note>, HashMap<usize, Vec<Note>>) {
+    let user = upstream.pointer(&Field::User, Document::Upstream);
+    let whole = user.rsplit_once('/').map_or("", |(whole, _)| whole);
+    let members: Vec<_> = (0..count).map(|index| upstream.in_list(whole, index)).collect();
+    let (mut of_the_page, mut of_users) = (Vec::new(), HashMap::<_, Vec<_>>::new());
+    for note in notes {
+        let is_within = |member: &String| match &note.place {
+            Place::Pointer(_, pointer) => {
+                let below = pointer.strip_prefix(member.as_str());
+                below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+            }
+            Place::Field(..) => false,
+        };
+        match members.iter().position(is_within) {
+            Some(index) => of_users.entry(index).or_default().push(note),
+            None => of_the_page.push(note),
+        }
+    }
+    (of_the_page, of_users)
 }
 
 /// Whether the upstream understood a call and will not do it.
@@ -399,6 +443,17 @@ mod tests {
         assert_eq!(first(&["a", "b", "c"]), 3);
         assert_eq!(first(&[]), 0);
         assert_eq!(Position::default().index(&users(&["a"])), 0);
+    }
+
+    #[test]
+    fn notes_are_of_the_page_or_of_one_user() {
+        let check = |adapter: &dyn Adapter, of_first: &str, of_tenth: &str, of_page: &str| {
+            let notes = [of_first, of_tenth, of_page].map(|at| Note::dropped(Place::upstream(at), "")).to_vec();
+            let (page, users) = by_user(adapter, notes.clone(), 11);
+            assert_eq!((&page[..], &users[&1][..], &users[&10][..]), (&notes[2..], &notes[..1], &notes[1..2]));
+        };
+        check(&interlingua_ecgrid::Ecgrid::new(), "/data/1/shoeSize", "/data/10/shoeSize", "/trace");
+        check(&interlingua_textus::Textus::new(), "/members/1/shoeSize", "/members/10/shoeSize", "/totalItems");
     }
 
     #[test]

@@ -66,6 +66,10 @@ impl Adapter for Textus {
         write::pointer(field, document)
     }
 
+    fn in_list(&self, pointer: &str, index: usize) -> String {
+        write::in_list(pointer, index)
+    }
+
     fn read(&self, request: &Request) -> Result<Reading> {
         read::request(self, request)
     }

@@ -45,7 +45,7 @@ fn users(page: &UserPage) -> Result<Writing> {
     for (position, (user, iri)) in page.users.iter().zip(&iris).enumerate() {
         let mut found = Vec::new();
         members.push(document(user, iri, &mut found)?);
-        notes.extend(found.into_iter().map(|note| in_member(note, position)));
+        notes.extend(found.into_iter().map(|note| of_list(note, position)));
     }
     if page.total.is_none() {
         notes.push(Note::unknown(Place::response("/totalItems"), "nobody has counted the users of all pages"));
@@ -60,14 +60,19 @@ fn users(page: &UserPage) -> Result<Writing> {
     Ok(Writing { response, notes })
 }
 
-/// A note about a user, as one about the page that has the user at this position.
-pub(crate) fn in_member(note: Note, position: usize) -> Note {
+/// A place in a user, of the member of this number of a page.
+pub(crate) fn in_list(pointer: &str, index: usize) -> String {
+    format!("/members/{index}{pointer}")
+}
+
+/// A note about one user, as one about the page that has the user there.
+pub(crate) fn of_list(note: Note, index: usize) -> Note {
     let document = note.place.document();
     let pointer = match &note.place {
         Place::Field(document, field) => pointer(field, *document),
         Place::Pointer(_, pointer) => pointer.to_string(),
     };
-    Note { place: Place::Pointer(document, format!("/members/{position}{pointer}").into()), ..note }
+    Note { place: Place::Pointer(document, in_list(&pointer, index).into()), ..note }
 }
 
 fn is_account(scope: &ScopeId) -> Result<()> {

@@ -34,7 +34,7 @@ pub(super) fn plan(textus: &Textus, query: &UserQuery, page: &PageRequest, repli
         };
         if let Some((user, found)) = complete {
             users.push(user);
-            notes.extend(found.into_iter().map(|note| write::in_member(note, position)));
+            notes.extend(found.into_iter().map(|note| write::of_list(note, position)));
         }
     }
     if !calls.is_empty() {
