@@ -305,4 +305,13 @@ async fn a_user_without_an_id_left_is_an_error_of_ours() {
     // Two users of TextUs are linked by nobody, and there is one id.
     let refused = client.ask("POST /v2/users/list", &json!({})).await.expect(500);
     assert!(refused.text().contains("[links.ids]"), "{}", refused.text());
+    // It is Greta's, and after her nobody is created who could not be shown.
+    assert_eq!(client.ask("POST /v2/users", &greta()).await.expect(200).at("/data/userId"), 5);
+    world.textus.clear_calls();
+    let mut other = greta();
+    other["login"] = json!("hito");
+    other["email"] = json!("hugo.ito@example.com");
+    let refused = client.ask("POST /v2/users", &other).await.expect(500);
+    assert!(refused.text().contains("[links.ids]"), "{}", refused.text());
+    assert_eq!(writes(&world.textus), [] as [&str; 0]);
 }

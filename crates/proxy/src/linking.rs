@@ -115,16 +115,17 @@ impl Pair<'_> {
         Ok(page.links.iter().filter_map(|link| link.ids.get(upstream).cloned()).collect())
     }
 
-    /// Makes sure that the store can keep what is to be remembered, and that it answers, and not just its cache: nobody is
-    /// to be created who cannot be linked.
+    /// Makes sure that the store can keep what is to be remembered, has an id left, and can write it down: nobody is to be
+    /// created who cannot be linked.
     ///
     /// # Errors
     ///
-    /// It cannot, or does not.
+    /// It cannot, or has none.
     pub(crate) async fn can_link(&self, new: &NewUser) -> Result<()> {
         let remembered = Remembered { login: new.login.clone().into(), ..Remembered::default() };
         remembered.check().map_err(|error| Error::invalid(vec![Problem::new(Field::Login, error.to_string())]))?;
-        self.links.scopes(None, NonZeroU32::MIN).await.map(drop).map_err(|error| store_error(&error))
+        let may = self.links.may_hand_out(self.face.dialect().name, &|number| self.face.fresh_user_id(number)).await;
+        may.map_err(|error| store_error(&error))
     }
 
     /// An upstream's user in the ids of the face, with what the link remembers of it.
