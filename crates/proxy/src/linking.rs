@@ -255,14 +255,59 @@ fn not_linked(scope: &ScopeId) -> String {
 
 /// A store that does not answer is our trouble and will pass; what else can be wrong with one will not.
 pub(crate) fn store_error(error: &StoreError) -> Error {
+    // What a database says names tables and columns, not what is in them.
+    let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     if error.is_retryable() {
+        tracing::warn!(error.message = %error, reason, "the link store does not answer");
         return overloaded(error.to_string());
     }
     if matches!(error.kind(), StoreErrorKind::NoRange | StoreErrorKind::Exhausted) {
         tracing::error!(error.message = %error, "no id can be handed out");
         return Error::new(ErrorKind::Internal, format!("{error}; see [links.ids]"));
     }
-    let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     tracing::error!(error.message = %error, reason, "the link store needs attention");
     Error::new(ErrorKind::Internal, "the link store needs attention")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[track_caller]
+    fn check(error: &StoreError, kind: ErrorKind, level: &str, logged: &str) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let told = tracing::subscriber::with_default(subscriber, || store_error(error));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(told.kind(), kind);
+        assert!(log.contains(level) && log.contains(logged), "{log}");
+        assert!(!told.to_string().contains(logged), "for the log only: {told}");
+    }
+
+    #[test]
+    fn what_the_database_said_is_logged_and_not_told() {
+        let full = "(code: 13) database or disk is full";
+        check(&StoreError::unavailable(full), ErrorKind::Overloaded, " WARN ", full);
+        let columns = "no column found for name: login";
+        check(&StoreError::unusable("its tables").because(columns), ErrorKind::Internal, "ERROR ", columns);
+    }
 }
