@@ -136,8 +136,16 @@ impl Sqlite {
             .disable_statement_logging();
         let watchers = Arc::new(Watchers::default());
         let seen = Arc::new(Seen::default());
-        let write =
-            within(options.timeout.saturating_mul(2), writer(connect.clone(), options, Arc::clone(&seen))).await?;
+        // Several that open a new file at once get in each other's way where SQLite does not wait: when it turns to WAL.
+        let write = async {
+            loop {
+                match writer(connect.clone(), options, Arc::clone(&seen)).await {
+                    Err(error) if error.is_retryable() => tokio::time::sleep(PAUSE).await,
+                    result => return result,
+                }
+            }
+        };
+        let write = within(options.timeout.saturating_mul(2), write).await?;
         let file = File::at(path)?;
         // From now on a file that is missing was removed, and is not to be made again without anything in it.
         write.set_connect_options(writing(connect.clone()));
@@ -392,6 +400,9 @@ async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen
     transaction.commit().await.map_err(failed)?;
     Ok(pool)
 }
+
+/// How long a file that others are making ready is left alone.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Tells of changes that other processes make. What the writing connection itself changes leaves its version alone.
 async fn look(write: SqlitePool, seen: Arc<Seen>, watchers: Arc<Watchers>) {
