@@ -16,7 +16,7 @@ use quick_cache::{Equivalent, sync::Cache};
 
 use crate::{
     AddError, Added, Change, Counts, Cursor, Links, Page, Remembered, ScopeLink, Spell, StoreError, UserFilter,
-    UserLink, Watcher, handout::Wish, link::Link,
+    UserLink, Watcher, Writes, handout::Wish, link::Link,
 };
 
 /// A bounded cache in front of a store.
@@ -273,6 +273,10 @@ impl<S: Links + ?Sized> Links for Cached<S> {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.store.watch(watcher);
+    }
+
+    fn writes(&self) -> Arc<dyn Writes> {
+        self.store.writes()
     }
 
     fn cache_stats(&self) -> Option<CacheStats> {

@@ -24,6 +24,8 @@ pub enum StoreErrorKind {
     NoRange,
     /// What was given cannot be kept, by any store.
     Unfit,
+    /// It is another process's by now, or is over: whoever asked must not go on with it.
+    Lost,
     /// The address, the schema or the data of the store is not as it must be: waiting does not help.
     Unusable,
 }
@@ -47,6 +49,11 @@ impl StoreError {
     /// What was given cannot be kept, in a sentence without its content.
     pub fn unfit(what: &'static str) -> Self {
         Self { kind: StoreErrorKind::Unfit, what: what.into(), source: None }
+    }
+
+    /// Something is not the caller's any more, in a word.
+    pub fn lost(what: &'static str) -> Self {
+        Self { kind: StoreErrorKind::Lost, what: what.into(), source: None }
     }
 
     /// The store is not as it must be, in a sentence.
@@ -79,6 +86,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Exhausted => write!(f, "every id of the range for {what} is handed out"),
             StoreErrorKind::NoRange => write!(f, "no range of ids is configured for {what}"),
             StoreErrorKind::Unfit => write!(f, "the link store cannot keep this: {what}"),
+            StoreErrorKind::Lost => write!(f, "somebody else has taken over, or it is over: {what}"),
             StoreErrorKind::Unusable => write!(f, "the link store cannot be used: {what}"),
         }
     }

@@ -13,6 +13,7 @@ mod remembered;
 mod sql;
 mod store;
 mod table;
+mod writes;
 
 pub use cached::{CacheStats, Cached};
 pub use changes::{Change, Watcher};
@@ -25,3 +26,6 @@ pub use range::{IdRange, NotARange, Ranges};
 pub use remembered::Remembered;
 pub use sql::{Postgres, Sqlite};
 pub use store::{Added, Counts, Cursor, Links, Page, UserFilter};
+pub use writes::{
+    Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, SealingKey, Shown, State, Undo, Write, Writes,
+};

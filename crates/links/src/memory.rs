@@ -11,12 +11,13 @@ use interlingua_core::{ScopeId, Text, UserId};
 
 use crate::{
     AddError, Added, Change, Counts, Cursor, Links, Page, Ranges, Reason, Remembered, ScopeLink, Spell, StoreError,
-    Taken, UserFilter, UserLink, Watcher,
+    Taken, UserFilter, UserLink, Watcher, Writes,
     changes::Watchers,
     handout::{Handout, Wish},
     link::Link,
     plan::plan,
     table::Table,
+    writes,
 };
 
 /// Links that live as long as the process.
@@ -25,6 +26,7 @@ pub struct Memory {
     kept: RwLock<Kept>,
     ranges: Ranges,
     watchers: Watchers,
+    writes: Arc<writes::Kept>,
 }
 
 #[derive(Debug, Default)]
@@ -262,6 +264,10 @@ impl Links for Memory {
 
     fn watch(&self, watcher: Weak<dyn Watcher>) {
         self.watchers.add(watcher);
+    }
+
+    fn writes(&self) -> Arc<dyn Writes> {
+        Arc::clone(&self.writes) as _
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{Cached, Links, Memory, Postgres, Ranges, Sqlite, StoreError};
+use crate::{Cached, Links, Memory, Postgres, Ranges, SealingKey, Sqlite, StoreError};
 
 /// How a store is used.
 #[derive(Clone, Debug)]
@@ -34,6 +34,15 @@ pub struct Options {
     ///
     /// Default: 8.
     pub connections: NonZeroU32,
+    /// How long a process counts as alive after it has [renewed its lease](crate::Writes::renew).
+    ///
+    /// Default: 15 seconds.
+    pub lease: Duration,
+    /// The key that bodies are sealed with in databases. Without one they are not kept there: what was done half can be
+    /// told, and not be finished. In memory they are kept in clear.
+    ///
+    /// Default: none.
+    pub key: Option<SealingKey>,
 }
 
 impl Default for Options {
@@ -44,6 +53,8 @@ impl Default for Options {
             timeout: Duration::from_secs(2),
             bulk_timeout: Duration::from_secs(300),
             connections: const { NonZeroU32::new(8).expect("8 is not 0") },
+            lease: Duration::from_secs(15),
+            key: None,
         }
     }
 }

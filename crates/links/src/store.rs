@@ -11,7 +11,9 @@ use interlingua_core::{ScopeId, Text, UserId};
 
 #[cfg(doc)]
 use crate::StoreErrorKind;
-use crate::{AddError, CacheStats, Remembered, ScopeLink, Spell, StoreError, UserLink, Watcher, link::is_storable};
+use crate::{
+    AddError, CacheStats, Remembered, ScopeLink, Spell, StoreError, UserLink, Watcher, Writes, link::is_storable,
+};
 
 /// Where links are kept.
 ///
@@ -180,6 +182,9 @@ pub trait Links: fmt::Debug + Send + Sync {
     ///
     /// By the time that a method of this store that changed something is done, the watcher was told.
     fn watch(&self, watcher: Weak<dyn Watcher>);
+
+    /// What is kept of writes beside the links, never cached.
+    fn writes(&self) -> Arc<dyn Writes>;
 
     /// How well the cache does, where there is one.
     fn cache_stats(&self) -> Option<CacheStats> {

@@ -6,6 +6,7 @@
 mod listener;
 mod postgres;
 mod sqlite;
+mod writes;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
@@ -61,10 +62,12 @@ fn is_permanent(code: &str) -> bool {
     }
 }
 
-/// The tables as this version knows them.
-fn migrator(links: &'static str) -> Migrator {
-    let first = Migration::new(1, "links".into(), MigrationType::Simple, links.into_sql_str(), false);
-    Migrator::with_migrations(vec![first])
+/// The tables as this version knows them, from what they are made with, one after the other.
+fn migrator<const N: usize>(migrations: [(&'static str, &'static str); N]) -> Migrator {
+    let numbered = (1..).zip(migrations).map(|(number, (name, statements))| {
+        Migration::new(number, name.into(), MigrationType::Simple, statements.into_sql_str(), false)
+    });
+    Migrator::with_migrations(numbered.collect())
 }
 
 fn not_migrated(error: sqlx::migrate::MigrateError) -> StoreError {

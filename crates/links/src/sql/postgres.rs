@@ -14,16 +14,18 @@ use interlingua_core::{ScopeId, UserId};
 use serde_json::json;
 use sqlx::{
     ConnectOptions, Connection, FromRow, PgConnection, PgPool, Postgres as Engine, Transaction,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
 use super::{
     Kind, ScopeRow, Task, UserRow, as_json, failed, gather, ids_of, listener, migrator, new_id_rows, not_migrated,
     rows, signed, unsigned, within,
+    writes::{self, Database},
 };
 use crate::{
     AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, Remembered, ScopeLink, Spell,
-    StoreError, UserFilter, UserLink, Watcher,
+    StoreError, UserFilter, UserLink, Watcher, Writes,
     changes::Watchers,
     handout::{Handout, Wish},
     link::{Link, is_storable},
@@ -42,9 +44,15 @@ const IDLE: Duration = Duration::from_secs(1);
 const PLANNING: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("links", include_str!("../../migrations/postgres/1_links.sql")),
+    ("journal", include_str!("../../migrations/postgres/2_journal.sql")),
+];
+
 /// Links in a database, for any number of processes.
 pub struct Postgres {
     pool: PgPool,
+    writes: Arc<writes::Kept<PgPool>>,
     watchers: Arc<Watchers>,
     ranges: Ranges,
     timeout: Duration,
@@ -162,6 +170,7 @@ impl Postgres {
         let watchers = Arc::new(Watchers::default());
         let listener = listener::start(connect, options.timeout, Arc::clone(&watchers)).await?;
         Ok(Self {
+            writes: Arc::new(writes::Kept::new(pool.clone(), options)),
             pool,
             watchers,
             ranges: options.ranges.clone(),
@@ -314,10 +323,7 @@ async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
         return Err(StoreError::unusable(format!("its encoding is {encoding}, not UTF8")));
     }
     let mut connection = connection.detach(); // whatever happens, the lock of the migration ends with the connection
-    migrator(include_str!("../../migrations/postgres/1_links.sql"))
-        .run_direct(None, &mut connection, false)
-        .await
-        .map_err(not_migrated)
+    migrator(MIGRATIONS).run_direct(None, &mut connection, false).await.map_err(not_migrated)
 }
 
 fn milliseconds(duration: Duration) -> String {
@@ -524,8 +530,30 @@ impl Links for Postgres {
         self.watchers.add(watcher);
     }
 
+    fn writes(&self) -> Arc<dyn Writes> {
+        Arc::clone(&self.writes) as _
+    }
+
     async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Database for PgPool {
+    type Engine = Engine;
+
+    async fn reader(&self) -> Result<PoolConnection<Engine>, StoreError> {
+        self.acquire().await.map_err(failed)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {
+        self.acquire().await.map_err(failed)
+    }
+
+    /// What was erased is gone with the next vacuum.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -15,16 +15,18 @@ use interlingua_core::{ScopeId, UserId};
 use serde_json::json;
 use sqlx::{
     ConnectOptions, Connection, FromRow, Sqlite as Engine, SqliteConnection, SqlitePool, Transaction,
+    pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use super::{
     Kind, ScopeRow, Task, UserRow, as_json, failed, gather, ids_of, migrator, new_id_rows, not_migrated, rows, signed,
     unsigned, within,
+    writes::{self, Database},
 };
 use crate::{
     AddError, Added, Change, Counts, Cursor, IdRange, Links, Options, Page, Ranges, Remembered, ScopeLink, Spell,
-    StoreError, UserFilter, UserLink, Watcher,
+    StoreError, UserFilter, UserLink, Watcher, Writes,
     changes::Watchers,
     handout::{Handout, Wish},
     link::{Link, is_storable},
@@ -35,6 +37,11 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("links", include_str!("../../migrations/sqlite/1_links.sql")),
+    ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
+];
+
 /// Links in a file, for one process; others may look and change now and then.
 ///
 /// Reads never wait for writes. Writes wait for each other, those of other processes included.
@@ -43,6 +50,7 @@ pub struct Sqlite {
     /// One connection, so that writes queue here and not in the database.
     write: SqlitePool,
     file: File,
+    writes: Arc<writes::Kept<Pools>>,
     watchers: Arc<Watchers>,
     ranges: Ranges,
     timeout: Duration,
@@ -157,10 +165,12 @@ impl Sqlite {
             .await
             .map_err(failed)?;
         let look = tokio::spawn(look(write.clone(), seen, Arc::clone(&watchers)));
+        let pools = Pools { read: read.clone(), write: write.clone() };
         Ok(Self {
             read,
             write,
             file,
+            writes: Arc::new(writes::Kept::new(pools, options)),
             watchers,
             ranges: options.ranges.clone(),
             timeout: options.timeout,
@@ -366,6 +376,8 @@ fn writing(connect: SqliteConnectOptions) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // An id that was handed out must not be handed out again after a power cut.
         .synchronous(SqliteSynchronous::Full)
+        // What is erased is overwritten.
+        .pragma("secure_delete", "ON")
 }
 
 /// The connection that writes, with the tables in place.
@@ -393,10 +405,7 @@ async fn writer(connect: SqliteConnectOptions, options: &Options, seen: Arc<Seen
         .map_err(failed)?;
     // Within a transaction of its own: two processes that open a new file make the tables once.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    migrator(include_str!("../../migrations/sqlite/1_links.sql"))
-        .run_direct(None, &mut *transaction, false)
-        .await
-        .map_err(not_migrated)?;
+    migrator(MIGRATIONS).run_direct(None, &mut *transaction, false).await.map_err(not_migrated)?;
     transaction.commit().await.map_err(failed)?;
     Ok(pool)
 }
@@ -596,9 +605,38 @@ impl Links for Sqlite {
         self.watchers.add(watcher);
     }
 
+    fn writes(&self) -> Arc<dyn Writes> {
+        Arc::clone(&self.writes) as _
+    }
+
     async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+    }
+}
+
+/// What is kept of writes goes the same ways as links.
+struct Pools {
+    read: SqlitePool,
+    write: SqlitePool,
+}
+
+#[async_trait]
+impl Database for Pools {
+    type Engine = Engine;
+
+    async fn reader(&self) -> Result<PoolConnection<Engine>, StoreError> {
+        self.read.acquire().await.map_err(failed)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {
+        self.write.acquire().await.map_err(failed)
+    }
+
+    /// The log keeps what was overwritten in the file, until it is written anew.
+    async fn tidy(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.write).await.map_err(failed)?;
+        Ok(())
     }
 }
 

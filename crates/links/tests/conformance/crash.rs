@@ -7,25 +7,38 @@ use std::{
 };
 
 use interlingua_core::Timestamp;
-use interlingua_links::{Counts, Options, UserLink, open};
+use interlingua_links::{Counts, EntryFilter, Options, Shown, State, UserLink, open};
 
 use crate::{
     place::{Place, link},
+    promises::some,
     runtime,
+    writes::{intent, keyed},
 };
 
 /// The address at which a child of ours adds links.
 const CHILD: &str = "INTERLINGUA_LINKS_TEST_CHILD";
+/// The address at which a child of ours writes.
+const WRITER: &str = "INTERLINGUA_LINKS_TEST_WRITER";
 const LINKS: usize = 100_000;
 
-/// Adds many links, if this process was started for that.
+/// Does what this process was started for, if it was started by [`start`].
 pub(crate) fn child() -> Option<ExitCode> {
-    let location = std::env::var(CHILD).ok()?;
+    if let Ok(location) = std::env::var(CHILD) {
+        add_links(&location);
+    } else {
+        write_on(&std::env::var(WRITER).ok()?);
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+/// Adds many links.
+fn add_links(location: &str) {
     runtime().block_on(async {
         let links = open(&location.parse().expect("an address"), &Options::default()).await.expect("it opens");
         let batch = many();
         let before = peak_memory();
-        say("adding");
+        say("begun");
         let begun = Instant::now();
         let added = links.add_users(batch).await.expect("nothing is in the way");
         say(&format!(
@@ -38,7 +51,33 @@ pub(crate) fn child() -> Option<ExitCode> {
         ));
         links.close().await;
     });
-    Some(ExitCode::SUCCESS)
+}
+
+/// How far the two writes of an entry came, step by step.
+const STEPS: [[State; 2]; 5] = [
+    [State::NotSent, State::NotSent],
+    [State::Sending, State::NotSent],
+    [State::Applied, State::NotSent],
+    [State::Applied, State::Sending],
+    [State::Applied, State::Unknown],
+];
+
+/// Opens entries and marks their writes, and says so after each step, until somebody ends it.
+fn write_on(location: &str) {
+    runtime().block_on(async {
+        let options = Options { lease: Duration::from_secs(1), ..keyed(&Options::default()) };
+        let writes = open(&location.parse().expect("an address"), &options).await.expect("it opens").writes();
+        say("begun");
+        loop {
+            let entry = writes.open(&intent("1", 2)).await.expect("it opens");
+            say(&format!("{entry} 0"));
+            for (step, [before, after]) in (1..).zip(STEPS.array_windows()) {
+                let write = (0..2).find(|&write| before[write] != after[write]).expect("a step");
+                writes.mark(entry, write, after[write]).await.expect("it is ours");
+                say(&format!("{entry} {step}"));
+            }
+        }
+    });
 }
 
 fn say(line: &str) {
@@ -62,23 +101,23 @@ fn peak_memory() -> u64 {
     line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or_default()
 }
 
-/// Starts a child and waits until it begins to add.
-fn start(location: &str) -> (Child, BufReader<impl Read + use<>>) {
+/// Starts a child and waits until it begins.
+fn start(what: &str, location: &str) -> (Child, BufReader<impl Read + use<>>) {
     let mut child = Command::new(std::env::current_exe().expect("we are somewhere"))
-        .env(CHILD, location)
+        .env(what, location)
         .stdout(Stdio::piped())
         .spawn()
         .expect("we can be started");
     let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut line = String::new();
     output.read_line(&mut line).expect("it speaks");
-    assert_eq!(line, "adding\n");
+    assert_eq!(line, "begun\n");
     (child, output)
 }
 
 /// Lets a child come to its end, and tells what it said.
 fn finish(location: &str) -> String {
-    let (mut child, mut output) = start(location);
+    let (mut child, mut output) = start(CHILD, location);
     let mut said = String::new();
     output.read_to_string(&mut said).expect("it speaks");
     assert!(child.wait().expect("it ends").success());
@@ -91,7 +130,7 @@ pub(crate) async fn killed_it_leaves_nothing(place: Place) {
     let nothing = Counts::default();
     let mut killed = 0;
     for delay in [20, 150, 400, 800] {
-        let (mut child, mut output) = start(&location);
+        let (mut child, mut output) = start(CHILD, &location);
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().expect("it is ours");
         child.wait().expect("it ends");
@@ -110,6 +149,43 @@ pub(crate) async fn killed_it_leaves_nothing(place: Place) {
     assert_eq!(links.counts().await.unwrap(), Counts { users: LINKS as u64, scopes: 0 });
     let said = finish(&location);
     assert!(said.starts_with("0 added, 100000 unchanged"), "{said}");
+}
+
+pub(crate) async fn killed_it_leaves_what_was_marked(place: Place) {
+    let location = place.address().await;
+    let store = place.open_with(&keyed(&place.options)).await;
+    let writes = store.writes();
+    let mut last = None;
+    for delay in [0, 7, 40, 90] {
+        let (mut child, mut output) = start(WRITER, &location);
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        let mut said = String::new();
+        output.read_to_string(&mut said).expect("it spoke");
+        // Every entry came at least as far as was said, and at most one step further, which may be the next entry.
+        let left = writes.entries(&EntryFilter::default(), last, some(10_000)).await.unwrap().entries;
+        let mut expected =
+            left.iter().flat_map(|entry| (0..STEPS.len()).map(move |step| format!("{} {step}", entry.id)));
+        assert!(said.lines().all(|line| expected.next().as_deref() == Some(line)), "killed after {delay} ms: {said}");
+        let steps: Vec<_> = left.iter().map(|entry| STEPS.iter().position(|step| entry.states == step)).collect();
+        let done: usize = steps.iter().map(|step| step.expect("a step") + 1).sum();
+        assert!((0..=1).contains(&(done - said.lines().count())), "killed after {delay} ms: {steps:?} but {said}");
+        assert!(steps.iter().rev().skip(1).all(|step| *step == Some(STEPS.len() - 1)), "{steps:?}");
+        last = left.last().map(|entry| entry.id).or(last);
+        // Whoever comes after can finish what was begun.
+        let abandoned = EntryFilter { shown: Shown::Abandoned, ..EntryFilter::default() };
+        let begun = Instant::now();
+        while writes.entries(&abandoned, None, some(10_000)).await.unwrap().entries.len() < left.len() {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for entry in left {
+            let taken = writes.take_over(entry.id).await.unwrap().unwrap();
+            assert_eq!((taken.intent, taken.states), (intent("1", 2), entry.states));
+        }
+    }
+    assert!(last.is_some(), "it was always killed before it began");
 }
 
 /// Prints how long it takes to add links, and to find them.

@@ -20,6 +20,7 @@ mod model;
 mod place;
 mod promises;
 mod server;
+mod writes;
 
 use std::{future::Future, pin::Pin, process::ExitCode};
 
@@ -57,6 +58,12 @@ fn main() -> ExitCode {
         if cached {
             promises::of_caches().into_iter().for_each(|(name, promise)| add(name, promise));
         }
+        if !cached {
+            writes::all().into_iter().for_each(|(name, promise)| add(name, promise));
+        }
+        if !cached && engine != Engine::Memory {
+            writes::of_databases().into_iter().for_each(|(name, promise)| add(name, promise));
+        }
         trials
             .push(trial("any_operations_do_what_the_model_does", &kind, engine, move || model::check(engine, cached)));
     }
@@ -64,8 +71,13 @@ fn main() -> ExitCode {
         let kind = engine.name();
         let killed = move || kept(crash::killed_it_leaves_nothing, Place::new(engine, false));
         trials.push(trial("killed_in_the_middle_of_adding_it_leaves_nothing", kind, engine, killed));
+        let killed = move || kept(crash::killed_it_leaves_what_was_marked, Place::new(engine, false));
+        trials.push(trial("killed_in_the_middle_of_writing_it_leaves_what_was_marked", kind, engine, killed));
         let figures = trial("figures", kind, engine, move || kept(crash::figures, Place::new(engine, false)));
         trials.push(figures.with_ignored_flag(true));
+    }
+    for (name, promise) in writes::of_files() {
+        trials.push(trial(name, "sqlite", Engine::Sqlite, move || kept(promise, Place::new(Engine::Sqlite, false))));
     }
     for (name, engine, promise) in faults::all() {
         trials.push(trial(name, engine.name(), engine, move || kept(promise, Place::new(engine, true))));

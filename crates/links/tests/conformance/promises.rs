@@ -65,7 +65,7 @@ pub(crate) fn of_caches() -> impl IntoIterator<Item = (&'static str, Promise)> {
     promises![hot_links_are_at_hand, a_cache_is_bounded]
 }
 
-fn some(number: u32) -> NonZeroU32 {
+pub(crate) fn some(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
 

@@ -1,0 +1,122 @@
+//! What is kept of writes in memory, for one owner.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+
+use super::{Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Shown, State, Writes, check_note};
+use crate::StoreError;
+
+/// What is known of writes, as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    journal: Mutex<Entered>,
+}
+
+#[derive(Debug, Default)]
+struct Entered {
+    entries: BTreeMap<EntryId, Entry>,
+    /// The number that the last entry got.
+    last: i64,
+}
+
+impl Kept {
+    fn journal(&self) -> MutexGuard<'_, Entered> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entered {
+    fn open(&mut self, entry: EntryId) -> Result<&mut Entry, StoreError> {
+        let open = self.entries.get_mut(&entry).filter(|entry| entry.closed.is_none());
+        open.ok_or_else(|| StoreError::lost("an entry of the journal"))
+    }
+}
+
+impl EntryFilter {
+    /// Whether the filter lets an entry through, whose owner is here.
+    fn admits(&self, entry: &Entry) -> bool {
+        let shown = match self.shown {
+            Shown::All => true,
+            Shown::Open => entry.closed.is_none(),
+            Shown::Abandoned => false,
+        };
+        shown
+            && self.upstream.as_ref().is_none_or(|upstream| entry.intent.upstream == *upstream)
+            && self.since.is_none_or(|since| entry.opened >= since)
+    }
+}
+
+#[async_trait]
+impl Journal for Kept {
+    async fn open(&self, intent: &Intent) -> Result<EntryId, StoreError> {
+        intent.check()?;
+        let journal = &mut *self.journal();
+        journal.last += 1;
+        let id = EntryId(journal.last);
+        let states = vec![State::NotSent; intent.writes.len()];
+        let entry = Entry { id, opened: SystemTime::now(), intent: intent.clone(), states, closed: None };
+        journal.entries.insert(id, entry);
+        Ok(id)
+    }
+
+    async fn mark(&self, entry: EntryId, write: usize, state: State) -> Result<(), StoreError> {
+        let mut journal = self.journal();
+        let states = &mut journal.open(entry)?.states;
+        *states.get_mut(write).ok_or_else(|| StoreError::lost("an entry of the journal"))? = state;
+        Ok(())
+    }
+
+    async fn close(&self, entry: EntryId, ending: Ending, note: Option<&str>) -> Result<(), StoreError> {
+        check_note(note)?;
+        let mut journal = self.journal();
+        let entry = journal.open(entry)?;
+        entry.intent = entry.intent.bare();
+        entry.closed = Some((SystemTime::now(), ending, note.map(Into::into)));
+        Ok(())
+    }
+
+    async fn entry(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
+        Ok(self.journal().entries.get(&entry).cloned())
+    }
+
+    async fn entries(
+        &self,
+        filter: &EntryFilter,
+        after: Option<EntryId>,
+        limit: NonZeroU32,
+    ) -> Result<Entries, StoreError> {
+        let journal = self.journal();
+        let behind = journal.entries.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let admitted = behind.map(|(_, entry)| entry).filter(|entry| filter.admits(entry));
+        let bare = admitted.map(|entry| Entry { intent: entry.intent.bare(), ..entry.clone() });
+        let one_more = usize::try_from(limit.get()).unwrap_or(usize::MAX).saturating_add(1);
+        Ok(Entries::cut(bare.take(one_more).collect(), limit))
+    }
+
+    async fn take_over(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
+        Ok(self.journal().open(entry).ok().cloned())
+    }
+}
+
+#[async_trait]
+impl Writes for Kept {
+    async fn renew(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn sweep(&self, keep: Duration) -> Result<u64, StoreError> {
+        let entries = &mut self.journal().entries;
+        let (before, limit) = (entries.len(), SystemTime::now().checked_sub(keep));
+        let stays =
+            |entry: &Entry| entry.closed.as_ref().is_none_or(|(closed, ..)| limit.is_none_or(|limit| *closed >= limit));
+        entries.retain(|_, entry| stays(entry));
+        Ok(u64::try_from(before - entries.len()).unwrap_or(u64::MAX))
+    }
+}
