@@ -44,9 +44,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const PLANNING: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("links", include_str!("../../migrations/postgres/1_links.sql")),
     ("journal", include_str!("../../migrations/postgres/2_journal.sql")),
+    ("locks", include_str!("../../migrations/postgres/3_locks.sql")),
 ];
 
 /// Links in a database, for any number of processes.
@@ -554,6 +555,10 @@ impl Database for PgPool {
     /// What was erased is gone with the next vacuum.
     async fn tidy(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn is_closed(&self) -> bool {
+        PgPool::is_closed(self)
     }
 }
 

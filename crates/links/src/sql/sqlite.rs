@@ -37,9 +37,10 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("links", include_str!("../../migrations/sqlite/1_links.sql")),
     ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
+    ("locks", include_str!("../../migrations/sqlite/3_locks.sql")),
 ];
 
 /// Links in a file, for one process; others may look and change now and then.
@@ -616,6 +617,7 @@ impl Links for Sqlite {
 }
 
 /// What is kept of writes goes the same ways as links.
+#[derive(Clone)]
 struct Pools {
     read: SqlitePool,
     write: SqlitePool,
@@ -637,6 +639,10 @@ impl Database for Pools {
     async fn tidy(&self) -> Result<(), StoreError> {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.write).await.map_err(failed)?;
         Ok(())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.write.is_closed()
     }
 }
 

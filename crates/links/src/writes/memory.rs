@@ -4,19 +4,29 @@ use std::{
     collections::BTreeMap,
     num::NonZeroU32,
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
+use interlingua_core::UserId;
 
-use super::{Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Shown, State, Writes, check_note};
+use super::{
+    Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Queues, Shown, State, Writes,
+    check_note,
+};
 use crate::StoreError;
 
 /// What is known of writes, as long as the process lives.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     journal: Mutex<Entered>,
+    queues: Queues,
+    /// The number that the last lock got.
+    fence: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +112,15 @@ impl Journal for Kept {
 
     async fn take_over(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
         Ok(self.journal().open(entry).ok().cloned())
+    }
+}
+
+#[async_trait]
+impl Locks for Kept {
+    async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
+        let turn = self.queues.turn(upstream, user, patience).await?;
+        let fence = || self.fence.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(turn.map(|turn| Lock::within_process(fence(), turn)))
     }
 }
 

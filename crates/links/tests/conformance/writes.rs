@@ -2,13 +2,16 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
 };
 
 use interlingua_core::http::Method;
 use interlingua_links::{
-    Ending, EntryFilter, EntryId, Intent, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write, Writes,
+    Ending, EntryFilter, EntryId, Intent, Lock, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write, Writes,
 };
 use sqlx::{Connection, SqliteConnection};
 use tokio::time::sleep;
@@ -28,6 +31,9 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         filters_of_entries_let_through_what_they_say,
         entries_are_swept_some_time_after_they_were_closed,
         what_no_store_can_keep_is_not_opened,
+        one_at_a_time_has_the_lock_of_a_user,
+        whoever_waits_for_a_lock_comes_in_order,
+        a_lock_that_nobody_waits_for_any_more_is_free,
     ]
 }
 
@@ -39,6 +45,8 @@ pub(crate) fn of_databases() -> impl IntoIterator<Item = (&'static str, Promise)
         an_owner_who_is_late_goes_on_unless_somebody_took_over,
         of_many_who_take_over_one_does,
         without_the_key_there_are_no_bodies,
+        a_lock_is_free_when_its_owner_is_gone,
+        no_process_is_left_out_of_a_lock,
     ]
 }
 
@@ -341,6 +349,135 @@ async fn without_the_key_there_are_no_bodies(place: Place) {
         let entry = other.entry(own).await.unwrap().unwrap();
         assert_eq!(entry.intent.writes[0].body.is_some(), key.is_some());
         assert_eq!(writes.entry(own).await.unwrap().unwrap().intent.writes[0].body, None);
+    }
+}
+
+async fn lock(writes: &dyn Writes, user: &str, patience: Duration) -> Option<Lock> {
+    writes.lock("textus", &user_id(user), patience).await.unwrap()
+}
+
+async fn one_at_a_time_has_the_lock_of_a_user(place: Place) {
+    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let users = Arc::new([const { (AtomicU64::new(0), AtomicU64::new(0)) }; 3]);
+    let tasks: Vec<_> = (0..24)
+        .map(|task: usize| {
+            let (writes, users) = (Arc::clone(&owners[task % 2]), Arc::clone(&users));
+            tokio::spawn(async move {
+                for round in 0..4 {
+                    let user = (task + round) % 3;
+                    let lock = lock(&*writes, &user.to_string(), LONG).await.expect("everybody's turn comes");
+                    let (inside, fence) = &users[user];
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "alone");
+                    assert!(fence.swap(lock.fence(), Ordering::SeqCst) < lock.fence(), "the number grows");
+                    tokio::task::yield_now().await;
+                    assert!(lock.is_held().await.unwrap());
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    if round % 2 == 0 {
+                        lock.release().await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // Users of the same name elsewhere are others.
+    let (here, there) = (&owners[0], &owners[1]);
+    let held = lock(&**here, "1", LONG).await.unwrap();
+    assert!(here.lock("ecgrid", &user_id("1"), Duration::ZERO).await.unwrap().is_some());
+    for writes in [here, there] {
+        assert!(lock(&**writes, "1", Duration::ZERO).await.is_none());
+        let begun = Instant::now();
+        assert!(lock(&**writes, "1", SHORT).await.is_none());
+        assert!(begun.elapsed() >= SHORT);
+    }
+    let fence = held.fence();
+    held.release().await.unwrap();
+    let held = lock(&**there, "1", Duration::ZERO).await.expect("what is released is free");
+    assert!(held.fence() > fence);
+    let words = format!("{held:?}");
+    assert_eq!(words, format!("Lock {{ fence: {}, .. }}", held.fence()));
+    for bad in ["a\0b", &"x".repeat(1025)] {
+        let error = here.lock("textus", &user_id(bad), LONG).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unfit);
+    }
+}
+
+async fn whoever_waits_for_a_lock_comes_in_order(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let held = lock(&*writes, "1", LONG).await.unwrap();
+    let came = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for task in 0..5 {
+        let (writes, came) = (Arc::clone(&writes), Arc::clone(&came));
+        tasks.push(tokio::spawn(async move {
+            let lock = lock(&*writes, "1", LONG).await.unwrap();
+            came.lock().unwrap().push(task);
+            lock.release().await.unwrap();
+        }));
+        sleep(Duration::from_millis(20)).await;
+    }
+    drop(held);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*came.lock().unwrap(), [0, 1, 2, 3, 4]);
+}
+
+async fn a_lock_that_nobody_waits_for_any_more_is_free(place: Place) {
+    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    for round in 0..40 {
+        let writes = Arc::clone(&owners[round % 2]);
+        let asking = tokio::spawn(async move { lock(&*writes, "1", LONG).await.map(|lock| lock.fence()) });
+        sleep(Duration::from_micros(u64::try_from(round).unwrap() * 100)).await;
+        asking.abort();
+        let _ = asking.await;
+    }
+    for writes in &owners {
+        lock(&**writes, "1", Duration::from_secs(10)).await.expect("it is free").release().await.unwrap();
+    }
+}
+
+async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
+    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let held = lock(&*dead, "1", LONG).await.unwrap();
+    for _ in 0..6 {
+        sleep(SHORT / 3).await;
+        dead.renew().await.unwrap();
+    }
+    assert!(held.is_held().await.unwrap());
+    assert!(lock(&*heir, "1", Duration::ZERO).await.is_none());
+    let taken = lock(&*heir, "1", LONG).await.unwrap();
+    assert!(taken.fence() > held.fence());
+    dead.renew().await.unwrap();
+    assert!(!held.is_held().await.unwrap() && taken.is_held().await.unwrap());
+    held.release().await.unwrap(); // which changes nothing
+    assert!(lock(&*dead, "1", Duration::ZERO).await.is_none());
+    assert!(taken.is_held().await.unwrap());
+}
+
+async fn no_process_is_left_out_of_a_lock(place: Place) {
+    let (busy, other) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let crowd: Vec<_> = (0..4)
+        .map(|_| {
+            let busy = Arc::clone(&busy);
+            tokio::spawn(async move {
+                loop {
+                    let lock = lock(&*busy, "1", LONG).await.unwrap();
+                    sleep(Duration::from_millis(2)).await;
+                    lock.release().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        let begun = Instant::now();
+        lock(&*other, "1", LONG).await.unwrap().release().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+    for task in crowd {
+        task.abort();
     }
 }
 

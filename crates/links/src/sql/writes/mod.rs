@@ -4,6 +4,7 @@
 //! gone, is found out before, and the row must still be as it was found. So it does not matter which of two comes first.
 
 mod journal;
+mod locks;
 
 use std::{
     fmt,
@@ -20,8 +21,11 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use super::{failed, unsigned, within};
-use crate::{Options, StoreError, Writes, writes::Seal};
+use super::{failed, signed, unsigned, within};
+use crate::{
+    Options, StoreError, Writes,
+    writes::{Queues, Seal},
+};
 
 /// How long is kept what only matters to those who are alive, such as owners.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,10 +34,16 @@ const RENEW: &str = "UPDATE owners SET until = (SELECT now FROM clock) + $2 WHER
 const NEW_OWNER: &str = "INSERT INTO owners (until) SELECT now + $1 FROM clock RETURNING owner";
 const SWEEP_JOURNAL: &str = "DELETE FROM journal WHERE closed < (SELECT now FROM clock) - $1 RETURNING entry";
 const SWEEP_OWNERS: &str = "DELETE FROM owners WHERE until < (SELECT now FROM clock) - $1 RETURNING owner";
+/// Those whose owner is not even known any more are as good as free.
+const SWEEP_LOCKS: &str = "
+    DELETE FROM locks
+    WHERE fence < (SELECT now FROM clock) - $1
+        AND (owner IS NULL OR NOT EXISTS (SELECT 1 FROM owners AS o WHERE o.owner = locks.owner))
+    RETURNING fence";
 
 /// A database, whichever engine's.
 #[async_trait]
-pub(super) trait Database: Send + Sync + 'static {
+pub(super) trait Database: Clone + Send + Sync + 'static {
     /// The engine.
     type Engine: sqlx::Database<Connection: Session>;
 
@@ -45,6 +55,9 @@ pub(super) trait Database: Send + Sync + 'static {
 
     /// Leaves nothing behind of what was deleted, as far as the engine can.
     async fn tidy(&self) -> Result<(), StoreError>;
+
+    /// Whether the store was closed.
+    fn is_closed(&self) -> bool;
 }
 
 /// A connection, whichever engine's.
@@ -172,6 +185,7 @@ pub(super) struct Kept<D> {
     timeout: Duration,
     bulk_timeout: Duration,
     owner: Mutex<Option<Owner>>,
+    queues: Queues,
 }
 
 /// An owner, and until when its lease lasts at least.
@@ -190,6 +204,7 @@ impl<D: Database> Kept<D> {
             timeout: options.timeout,
             bulk_timeout: options.bulk_timeout,
             owner: Mutex::default(),
+            queues: Queues::default(),
         }
     }
 
@@ -233,6 +248,7 @@ impl<D: Database> Writes for Kept<D> {
         within(self.bulk_timeout, async {
             let mut writer = self.database.writer().await?;
             let _: Vec<(i64,)> = writer.rows(SWEEP_OWNERS, &[DAY.into()]).await?;
+            let _: Vec<(i64,)> = writer.rows(SWEEP_LOCKS, &[DAY.into()]).await?;
             let entries: Vec<(i64,)> = writer.rows(SWEEP_JOURNAL, &[keep.into()]).await?;
             drop(writer);
             self.database.tidy().await?;

@@ -1,0 +1,158 @@
+//! Locks in databases.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use interlingua_core::UserId;
+use tokio::time::sleep;
+
+use super::{Database, Kept, Session, signed, unsigned, within};
+use crate::{Lock, Locks, StoreError, writes::Grant};
+
+/// How long to wait before a lock that another process has is looked at again: more each time, up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
+
+/// How long the heir of a lock may take to come for it.
+const HEIR: Duration = Duration::from_millis(500);
+
+/// Whoever is first in this process's queue of the user finds the lock its own only where it was not given back.
+const GRANT: &str = "
+    INSERT INTO locks (upstream, user_id, owner, fence) SELECT $1, $2, $3, now FROM clock WHERE true
+    ON CONFLICT (upstream, user_id) DO UPDATE SET
+        owner = excluded.owner,
+        fence = CASE WHEN locks.fence < excluded.fence THEN excluded.fence ELSE locks.fence + 1 END,
+        heir = NULL
+    WHERE locks.owner = excluded.owner
+        OR locks.owner IS NULL
+            AND (locks.heir IS NULL OR locks.heir = excluded.owner OR locks.heir_until < excluded.fence)
+    RETURNING fence";
+const OWNER: &str = "
+    SELECT owner, fence, EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = l.owner AND o.until > now)
+    FROM locks AS l WHERE upstream = $1 AND user_id = $2 AND owner IS NOT NULL";
+const TAKE_OVER: &str = "
+    UPDATE locks SET
+        owner = $3,
+        fence = CASE WHEN fence < (SELECT now FROM clock) THEN (SELECT now FROM clock) ELSE fence + 1 END,
+        heir = NULL
+    WHERE upstream = $1 AND user_id = $2 AND owner = $4 AND fence = $5
+    RETURNING fence";
+const BE_HEIR: &str = "
+    UPDATE locks SET heir = $3, heir_until = (SELECT now FROM clock) + $4
+    WHERE upstream = $1 AND user_id = $2
+        AND (heir IS NULL OR heir = $3 OR heir_until < (SELECT now FROM clock))
+    RETURNING fence";
+const HELD: &str = "
+    SELECT fence FROM locks AS l WHERE upstream = $1 AND user_id = $2 AND owner = $3 AND fence = $4
+        AND EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = l.owner AND o.until > now)";
+const GIVE_BACK: &str = "
+    UPDATE locks SET
+        owner = CASE WHEN owner = $3 THEN NULL ELSE owner END,
+        heir = CASE WHEN heir = $3 THEN NULL ELSE heir END
+    WHERE upstream = $1 AND user_id = $2 AND (owner = $3 OR heir = $3)
+    RETURNING fence";
+
+/// A lock that an owner asks for, or has.
+#[derive(Clone)]
+struct Granted<D> {
+    database: D,
+    timeout: Duration,
+    upstream: String,
+    user: UserId,
+    owner: i64,
+}
+
+impl<D: Database> Granted<D> {
+    /// Asks once. The answer is the fence.
+    async fn ask(&self) -> Result<Option<u64>, StoreError> {
+        let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
+        let fence: Option<(i64,)> = within(self.timeout, async {
+            let mut writer = self.database.writer().await?;
+            if let Some(granted) = writer.row(GRANT, &[upstream, user, me]).await? {
+                return Ok(Some(granted));
+            }
+            let owner: Option<(i64, i64, bool)> = writer.row(OWNER, &[upstream, user]).await?;
+            if let Some((owner, fence, false)) = owner {
+                return writer.row(TAKE_OVER, &[upstream, user, me, owner.into(), fence.into()]).await;
+            }
+            let _: Option<(i64,)> = writer.row(BE_HEIR, &[upstream, user, me, HEIR.into()]).await?;
+            Ok(None)
+        })
+        .await?;
+        Ok(fence.map(|(fence,)| unsigned(fence)))
+    }
+
+    /// Asks once, and whatever becomes of the caller, what is granted is given back if nobody waits for it any more.
+    async fn ask_for(&self, lock: Lock) -> Result<(Lock, bool), StoreError> {
+        let this = self.clone();
+        let asking = tokio::spawn(async move {
+            Ok(match this.ask().await? {
+                Some(fence) => (lock.granted(fence), true),
+                None => (lock, false),
+            })
+        });
+        asking.await.map_err(StoreError::unavailable)?
+    }
+}
+
+#[async_trait]
+impl<D: Database> Grant for Granted<D> {
+    async fn is_held(&self, fence: u64) -> Result<bool, StoreError> {
+        let arguments =
+            [self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into(), signed(fence).into()];
+        let held: Option<(i64,)> =
+            within(self.timeout, async { self.database.reader().await?.row(HELD, &arguments).await }).await?;
+        Ok(held.is_some())
+    }
+
+    async fn give_back(&self) -> Result<(), StoreError> {
+        let arguments = [self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into()];
+        let _: Option<(i64,)> =
+            within(self.timeout, async { self.database.writer().await?.row(GIVE_BACK, &arguments).await }).await?;
+        Ok(())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.database.is_closed()
+    }
+}
+
+/// Between half and the whole of a pause, so that those who wait do not come all at once.
+fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()); // keyed anew each time
+    pause.mul_f64(0.5 + (random % 1000) as f64 / 2000.0)
+}
+
+#[async_trait]
+impl<D: Database> Locks for Kept<D> {
+    async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
+        let begun = Instant::now();
+        let Some(turn) = self.queues.turn(upstream, user, patience).await? else { return Ok(None) };
+        let owner = within(self.timeout, self.owner()).await?;
+        let grant = Granted {
+            database: self.database.clone(),
+            timeout: self.timeout,
+            upstream: upstream.to_owned(),
+            user: user.clone(),
+            owner,
+        };
+        let mut lock = Lock::asked_for(Box::new(grant.clone()), turn);
+        let (mut pause, longest) = PAUSES;
+        loop {
+            let (asked, granted) = grant.ask_for(lock).await?;
+            if granted {
+                return Ok(Some(asked));
+            }
+            lock = asked;
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return lock.release().await.map(|()| None); // not to be its heir any more
+            }
+            sleep(jittered(pause).min(left)).await;
+            pause = (pause * 2).min(longest);
+            within(self.timeout, self.owner()).await?; // the lease must not end while waiting
+        }
+    }
+}

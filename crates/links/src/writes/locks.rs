@@ -1,0 +1,198 @@
+//! Locks: one writer at a user at a time.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use interlingua_core::{Text, UserId};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{sleep, timeout},
+};
+
+#[cfg(doc)]
+use crate::Writes;
+use crate::{StoreError, link::is_storable};
+
+/// Where one asks for the right to write a user.
+#[async_trait]
+pub trait Locks: Send + Sync {
+    /// Waits until nobody else writes this user of this upstream, in any process, or until patience ends: `None` then.
+    ///
+    /// Within a process those who wait come in their order. Among processes none is left out for good: whoever has
+    /// waited longest at one of them comes before the others at the process that had the lock last.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer, or cannot keep such an id.
+    async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError>;
+}
+
+/// The right to write a user, until it is dropped or the owner's [lease](Writes::renew) ends.
+///
+/// A lock that is dropped is free soon after; one that is [released](Self::release) is free then.
+pub struct Lock {
+    fence: u64,
+    grant: Option<Box<dyn Grant>>,
+    turn: Option<Turn>,
+}
+
+/// What a store gave, and takes back.
+#[async_trait]
+pub(crate) trait Grant: Send + Sync {
+    /// Whether it is still in force.
+    async fn is_held(&self, fence: u64) -> Result<bool, StoreError>;
+
+    /// Gives it back, or up what was tried to get it.
+    async fn give_back(&self) -> Result<(), StoreError>;
+
+    /// Whether the store is closed, so that nothing can be given back any more.
+    fn is_closed(&self) -> bool;
+}
+
+/// How long to wait before a lock that could not be given back is given back again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Lock {
+    /// A lock in memory: the turn is all there is to it.
+    pub(crate) fn within_process(fence: u64, turn: Turn) -> Self {
+        Self { fence, grant: None, turn: Some(turn) }
+    }
+
+    /// A lock that the turn gives the right to ask for. Whatever comes of that, it is given back in the end.
+    pub(crate) fn asked_for(grant: Box<dyn Grant>, turn: Turn) -> Self {
+        Self { fence: 0, grant: Some(grant), turn: Some(turn) }
+    }
+
+    /// The same lock, granted.
+    pub(crate) fn granted(self, fence: u64) -> Self {
+        let mut lock = self;
+        lock.fence = fence;
+        lock
+    }
+
+    /// A number that is higher than those of all earlier locks of the same user, whoever had them.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Whether the lock still is the caller's: the lease has not ended, and nobody else got the lock.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer.
+    pub async fn is_held(&self) -> Result<bool, StoreError> {
+        match &self.grant {
+            Some(grant) => grant.is_held(self.fence).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Gives the lock back.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer. Then it is tried again, as with a lock that is dropped.
+    pub async fn release(mut self) -> Result<(), StoreError> {
+        if let Some(grant) = &self.grant {
+            grant.give_back().await?;
+            self.grant = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lock {
+    /// As long as it is not given back, nobody else in this process has his turn.
+    fn drop(&mut self) {
+        let (Some(grant), turn) = (self.grant.take(), self.turn.take()) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                while let Err(error) = grant.give_back().await
+                    && error.is_retryable()
+                    && !grant.is_closed()
+                {
+                    sleep(PAUSE).await;
+                }
+                drop(turn);
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock").field("fence", &self.fence).finish_non_exhaustive()
+    }
+}
+
+type Key = (Text, UserId);
+type Waiting = Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>;
+
+/// Those of this process who want to write, in a queue for each user.
+#[derive(Debug, Default)]
+pub(crate) struct Queues(Arc<Waiting>);
+
+/// Being the first in the queue of a user, until it is dropped.
+pub(crate) struct Turn {
+    key: Key,
+    waiting: Arc<Waiting>,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Queues {
+    /// Waits to be the first, as long as patience lasts.
+    ///
+    /// # Errors
+    ///
+    /// No store can keep a lock of such a user.
+    pub(crate) async fn turn(
+        &self,
+        upstream: &str,
+        user: &UserId,
+        patience: Duration,
+    ) -> Result<Option<Turn>, StoreError> {
+        if !is_storable(upstream) || !is_storable(user.as_str()) {
+            return Err(StoreError::unfit("a user's id that is too long or holds a NUL"));
+        }
+        let key = (Text::from(upstream), user.clone());
+        let queue = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(waiting.entry(key.clone()).or_default())
+        };
+        let mut turn = Turn { key, waiting: Arc::clone(&self.0), guard: None };
+        turn.guard = timeout(patience, queue.lock_owned()).await.ok();
+        Ok(Some(turn).filter(|turn| turn.guard.is_some()))
+    }
+}
+
+impl Drop for Turn {
+    /// Forgets the user when nobody else is waiting.
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            waiting.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_those_who_had_their_turn() {
+        let (queues, user, none) = (Queues::default(), UserId::new("1"), Duration::ZERO);
+        let turn = queues.turn("a", &user, none).await.unwrap().unwrap();
+        assert!(queues.turn("a", &user, none).await.unwrap().is_none());
+        assert!(queues.turn("b", &user, none).await.unwrap().is_some());
+        drop(turn);
+        assert!(queues.turn("a", &user, none).await.unwrap().is_some());
+        assert!(queues.0.lock().unwrap().is_empty());
+    }
+}
