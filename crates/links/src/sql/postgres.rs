@@ -44,10 +44,11 @@ const IDLE: Duration = Duration::from_secs(1);
 const PLANNING: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("links", include_str!("../../migrations/postgres/1_links.sql")),
     ("journal", include_str!("../../migrations/postgres/2_journal.sql")),
     ("locks", include_str!("../../migrations/postgres/3_locks.sql")),
+    ("repeats", include_str!("../../migrations/postgres/4_repeats.sql")),
 ];
 
 /// Links in a database, for any number of processes.
@@ -550,6 +551,10 @@ impl Database for PgPool {
 
     async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {
         self.acquire().await.map_err(failed)
+    }
+
+    async fn transaction(&self) -> Result<Transaction<'static, Engine>, StoreError> {
+        PgPool::begin(self).await.map_err(failed)
     }
 
     /// What was erased is gone with the next vacuum.

@@ -37,10 +37,11 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("links", include_str!("../../migrations/sqlite/1_links.sql")),
     ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
     ("locks", include_str!("../../migrations/sqlite/3_locks.sql")),
+    ("repeats", include_str!("../../migrations/sqlite/4_repeats.sql")),
 ];
 
 /// Links in a file, for one process; others may look and change now and then.
@@ -633,6 +634,10 @@ impl Database for Pools {
 
     async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {
         self.write.acquire().await.map_err(failed)
+    }
+
+    async fn transaction(&self) -> Result<Transaction<'static, Engine>, StoreError> {
+        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
     }
 
     /// The log keeps what was overwritten in the file, until it is written anew.

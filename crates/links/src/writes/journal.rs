@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlingua_core::{Bytes, Text, UserId, http::Method};
 
 #[cfg(doc)]
-use crate::{Options, StoreErrorKind};
+use crate::{Options, Repeats, StoreErrorKind};
 use crate::{StoreError, link::is_storable};
 
 /// Where it is written down what is about to be written at an upstream, and what came of it.
@@ -15,12 +15,14 @@ use crate::{StoreError, link::is_storable};
 /// What is found open when its owner is gone was done half, and can be taken over.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Opens an entry, with no write sent yet.
+    /// Opens an entry, with no write sent yet, for the request that the client [began](Repeats::begin) with `key`, where
+    /// it gave one.
     ///
     /// # Errors
     ///
-    /// The store does not answer, or cannot keep such a text. Then nothing may be sent.
-    async fn open(&self, intent: &Intent) -> Result<EntryId, StoreError>;
+    /// Nothing may be sent then. [`StoreErrorKind::Lost`]: such a request is not the caller's any more, or never was.
+    /// The store does not answer, or cannot keep such a text.
+    async fn open(&self, intent: &Intent, key: Option<&str>) -> Result<EntryId, StoreError>;
 
     /// Marks one of the writes of an entry, counted from 0, as being in a state. Once this has answered, the mark
     /// survives whatever happens to the process.

@@ -1,22 +1,22 @@
 //! What is kept of writes in memory, for one owner.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     num::NonZeroU32,
     ops::Bound,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use async_trait::async_trait;
-use interlingua_core::UserId;
+use interlingua_core::{Response, UserId};
 
 use super::{
-    Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Queues, Shown, State, Writes,
-    check_note,
+    Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Queues, Repeats, Shown, State,
+    Writes, check_note, hash,
 };
 use crate::StoreError;
 
@@ -27,6 +27,8 @@ pub(crate) struct Kept {
     queues: Queues,
     /// The number that the last lock got.
     fence: AtomicU64,
+    /// What was begun, by the hash of client and key.
+    repeats: Mutex<HashMap<[u8; 32], Request>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +38,37 @@ struct Entered {
     last: i64,
 }
 
+/// A request that may be repeated.
+#[derive(Debug)]
+struct Request {
+    fingerprint: [u8; 32],
+    begun: Instant,
+    keep: Duration,
+    /// The entry of the journal, once there is one.
+    entry: Option<EntryId>,
+    answer: Option<Response>,
+}
+
+impl Request {
+    fn is_over(&self) -> bool {
+        self.answer.is_some() && self.begun.elapsed() >= self.keep
+    }
+}
+
+/// A request that is not answered yet.
+fn begun<'a>(repeats: &'a mut HashMap<[u8; 32], Request>, id: &[u8; 32]) -> Option<&'a mut Request> {
+    repeats.get_mut(id).filter(|request| request.answer.is_none())
+}
+
+fn not_begun() -> StoreError {
+    StoreError::lost("a request that can be repeated")
+}
+
 impl Kept {
+    fn repeats(&self) -> MutexGuard<'_, HashMap<[u8; 32], Request>> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn journal(&self) -> MutexGuard<'_, Entered> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,14 +97,22 @@ impl EntryFilter {
 
 #[async_trait]
 impl Journal for Kept {
-    async fn open(&self, intent: &Intent) -> Result<EntryId, StoreError> {
+    async fn open(&self, intent: &Intent, key: Option<&str>) -> Result<EntryId, StoreError> {
         intent.check()?;
+        let (id, mut repeats) = (key.map(|key| hash(&intent.client, key)), self.repeats());
+        let request = match id {
+            Some(id) => Some(begun(&mut repeats, &id).filter(|request| request.entry.is_none()).ok_or_else(not_begun)?),
+            None => None,
+        };
         let journal = &mut *self.journal();
         journal.last += 1;
         let id = EntryId(journal.last);
         let states = vec![State::NotSent; intent.writes.len()];
         let entry = Entry { id, opened: SystemTime::now(), intent: intent.clone(), states, closed: None };
         journal.entries.insert(id, entry);
+        if let Some(request) = request {
+            request.entry = Some(id);
+        }
         Ok(id)
     }
 
@@ -125,12 +165,54 @@ impl Locks for Kept {
 }
 
 #[async_trait]
+impl Repeats for Kept {
+    async fn begin(
+        &self,
+        client: &str,
+        key: &str,
+        fingerprint: &[u8; 32],
+        keep: Duration,
+    ) -> Result<Begun, StoreError> {
+        let (id, mut repeats) = (hash(client, key), self.repeats());
+        match repeats.get(&id).filter(|request| !request.is_over()) {
+            Some(request) if request.fingerprint != *fingerprint => Ok(Begun::Differs),
+            Some(Request { answer: Some(answer), .. }) => Ok(Begun::Answered(answer.clone())),
+            Some(Request { entry: Some(entry), .. }) if self.journal().open(*entry).is_err() => {
+                Ok(Begun::Interrupted(*entry))
+            }
+            Some(_) => Ok(Begun::InProgress),
+            None => {
+                repeats.insert(
+                    id,
+                    Request { fingerprint: *fingerprint, begun: Instant::now(), keep, entry: None, answer: None },
+                );
+                Ok(Begun::Fresh)
+            }
+        }
+    }
+
+    async fn answer(&self, client: &str, key: &str, answer: &Response) -> Result<(), StoreError> {
+        let mut repeats = self.repeats();
+        begun(&mut repeats, &hash(client, key)).ok_or_else(not_begun)?.answer = Some(answer.clone());
+        Ok(())
+    }
+
+    async fn forget(&self, client: &str, key: &str) -> Result<(), StoreError> {
+        let (id, mut repeats) = (hash(client, key), self.repeats());
+        begun(&mut repeats, &id).ok_or_else(not_begun)?;
+        repeats.remove(&id);
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Writes for Kept {
     async fn renew(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
     async fn sweep(&self, keep: Duration) -> Result<u64, StoreError> {
+        self.repeats().retain(|_, request| !request.is_over());
         let entries = &mut self.journal().entries;
         let (before, limit) = (entries.len(), SystemTime::now().checked_sub(keep));
         let stays =

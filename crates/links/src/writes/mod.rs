@@ -3,6 +3,7 @@
 mod journal;
 mod locks;
 mod memory;
+mod repeats;
 mod seal;
 
 use std::{fmt, time::Duration};
@@ -14,6 +15,8 @@ pub use journal::{Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal,
 pub(crate) use locks::{Grant, Queues};
 pub use locks::{Lock, Locks};
 pub(crate) use memory::Kept;
+pub(crate) use repeats::hash;
+pub use repeats::{Begun, Repeats};
 pub(crate) use seal::Seal;
 pub use seal::SealingKey;
 
@@ -21,7 +24,8 @@ use crate::StoreError;
 
 /// What a store keeps of writes, in the database of the links.
 ///
-/// Each store that is opened is an **owner**: of the entries that it opens in the journal, and of locks. Its
+/// Each store that is opened is an **owner**: of the entries that it opens in the journal, of locks, and of requests
+/// that it has begun. Its
 /// [lease](crate::Options::lease) says that the process lives. Whoever holds a store for long renews it, three times a
 /// lease or so; when it has ended, others may take over what is the owner's. In memory there is one owner, that lives as
 /// long as all that it owns.
@@ -29,7 +33,7 @@ use crate::StoreError;
 /// Every method that waits may fail with [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable). Of a change
 /// that does, it is not known whether it was made, but it was made wholly or not at all.
 #[async_trait]
-pub trait Writes: Journal + Locks + fmt::Debug {
+pub trait Writes: Journal + Locks + Repeats + fmt::Debug {
     /// Renews the lease. An owner whose lease had ended is itself again, as long as nobody took anything over.
     ///
     /// What needs a lease takes one, or renews one of which less than half is left. So a process that is idle may let

@@ -69,7 +69,7 @@ fn write_on(location: &str) {
         let writes = open(&location.parse().expect("an address"), &options).await.expect("it opens").writes();
         say("begun");
         loop {
-            let entry = writes.open(&intent("1", 2)).await.expect("it opens");
+            let entry = writes.open(&intent("1", 2), None).await.expect("it opens");
             say(&format!("{entry} 0"));
             for (step, [before, after]) in (1..).zip(STEPS.array_windows()) {
                 let write = (0..2).find(|&write| before[write] != after[write]).expect("a step");

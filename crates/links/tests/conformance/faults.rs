@@ -9,7 +9,7 @@ use std::{
 };
 
 use interlingua_core::UserId;
-use interlingua_links::{Links, Location, Options, StoreError, StoreErrorKind, open};
+use interlingua_links::{EntryFilter, Links, Location, Options, State, StoreError, StoreErrorKind, Writes, open};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 use tokio::{
@@ -21,7 +21,9 @@ use tokio::{
 use crate::{
     Promise,
     place::{Engine, Place, last_scope, link, scope_id, spell, user_id},
+    promises::some,
     server::Server,
+    writes::intent,
 };
 
 /// The limit that is kept here.
@@ -82,6 +84,24 @@ async fn nothing_answers(links: &dyn Links) {
     says_so(links.remove_user("a", &one).await, begun);
     let begun = Instant::now();
     says_so(links.counts().await, begun);
+    nothing_is_kept(&*links.writes()).await;
+}
+
+/// Of writes, no more than of links, but all at once.
+async fn nothing_is_kept(writes: &dyn Writes) {
+    let (intent, filter, begun) = (intent("1", 1), EntryFilter::default(), Instant::now());
+    let (open, mark, entries, lock, begin) = tokio::join!(
+        writes.open(&intent, None),
+        writes.mark("1".parse().unwrap(), 0, State::Sending),
+        writes.entries(&filter, None, some(1)),
+        writes.lock("textus", intent.user.as_ref().unwrap(), LIMIT),
+        writes.begin("helpdesk", "key", &[0; 32], LIMIT),
+    );
+    says_so(open, begun);
+    says_so(mark, begun);
+    says_so(entries, begun);
+    says_so(lock, begun);
+    says_so(begin, begun);
 }
 
 /// More at once than there are connections: nobody waits for longer than the limit either.
@@ -115,6 +135,9 @@ async fn a_file_that_is_busy_says_so_and_can_be_read(place: Place) {
     says_so(links.may_hand_out("b", &spell).await, begun);
     let begun = Instant::now();
     says_so(links.remove_user("a", &user_id("1")).await, begun);
+    let begun = Instant::now();
+    says_so(links.writes().open(&intent("1", 1), None).await, begun);
+    assert_eq!(links.writes().entries(&EntryFilter::default(), None, some(1)).await.unwrap().entries, []);
     assert!(links.user("a", &user_id("1")).await.unwrap().is_some());
     other.execute("ROLLBACK").await.unwrap();
     links.foreign_user("a", &user_id("1"), "b", &spell).await.unwrap();
@@ -296,7 +319,7 @@ async fn a_server_that_is_slow_says_so(place: Place) {
     let links = place.open_with(&impatient(&place)).await;
     links.add_users(vec![link(&[("a", "1")])]).await.unwrap();
     let mut other = PgConnection::connect(&place.address().await).await.unwrap();
-    other.execute("BEGIN; LOCK TABLE users, scopes, user_ids, scope_ids IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    other.execute("BEGIN; LOCK TABLE users, scopes, user_ids, scope_ids, owners, journal, locks, repeats IN ACCESS EXCLUSIVE MODE").await.unwrap();
     nobody_is_answered(&links).await;
     nothing_answers(&*links).await;
     other.execute("ROLLBACK").await.unwrap();

@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use interlingua_core::http::Method;
+use interlingua_core::{
+    Response,
+    http::{HeaderValue, Method, StatusCode},
+};
 use interlingua_links::{
-    Ending, EntryFilter, EntryId, Intent, Lock, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write, Writes,
+    Begun, Ending, EntryFilter, EntryId, Intent, Lock, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write,
+    Writes,
 };
 use sqlx::{Connection, SqliteConnection};
 use tokio::time::sleep;
@@ -34,6 +38,12 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         one_at_a_time_has_the_lock_of_a_user,
         whoever_waits_for_a_lock_comes_in_order,
         a_lock_that_nobody_waits_for_any_more_is_free,
+        a_request_is_begun_once_and_its_answer_told_again,
+        a_request_that_is_forgotten_can_be_begun_afresh,
+        an_answer_is_told_as_long_as_it_is_kept,
+        of_many_who_begin_the_same_one_does,
+        an_entry_is_opened_for_a_request_that_is_begun,
+        an_entry_that_is_closed_without_an_answer_tells_as_much,
     ]
 }
 
@@ -47,6 +57,9 @@ pub(crate) fn of_databases() -> impl IntoIterator<Item = (&'static str, Promise)
         without_the_key_there_are_no_bodies,
         a_lock_is_free_when_its_owner_is_gone,
         no_process_is_left_out_of_a_lock,
+        a_request_whose_owner_is_gone_was_interrupted,
+        a_request_whose_owner_is_gone_and_did_nothing_is_begun_afresh,
+        without_the_key_answers_are_told_by_their_status,
     ]
 }
 
@@ -119,7 +132,8 @@ async fn an_entry_tells_what_was_written_down(place: Place) {
     let writes = owner(&place, LONG).await;
     let begun = SystemTime::now();
     let created = Intent { user: None, ..intent("2", 1) };
-    let (first, second) = (writes.open(&intent("1", 3)).await.unwrap(), writes.open(&created).await.unwrap());
+    let (first, second) =
+        (writes.open(&intent("1", 3), None).await.unwrap(), writes.open(&created, None).await.unwrap());
     assert!(first < second);
     writes.mark(first, 0, State::Sending).await.unwrap();
     writes.mark(first, 0, State::Applied).await.unwrap();
@@ -148,7 +162,7 @@ async fn an_entry_tells_what_was_written_down(place: Place) {
 async fn an_entry_that_is_closed_has_no_bodies_and_changes_no_more(place: Place) {
     let writes = owner(&place, LONG).await;
     for ending in [Ending::Done, Ending::Refused, Ending::Partial, Ending::Resolved] {
-        let entry = writes.open(&intent("1", 2)).await.unwrap();
+        let entry = writes.open(&intent("1", 2), None).await.unwrap();
         writes.mark(entry, 1, State::Sending).await.unwrap();
         let note = (ending != Ending::Done).then_some("it is \"done\"");
         writes.close(entry, ending, note).await.unwrap();
@@ -174,7 +188,7 @@ async fn pages_show_each_entry_once(place: Place) {
     let writes = owner(&place, LONG).await;
     let mut opened = Vec::new();
     for _ in 0..7 {
-        opened.push(writes.open(&intent("1", 1)).await.unwrap());
+        opened.push(writes.open(&intent("1", 1), None).await.unwrap());
     }
     for limit in [1, 3, 7, 8] {
         let (mut seen, mut after) = (Vec::new(), None);
@@ -194,9 +208,10 @@ async fn pages_show_each_entry_once(place: Place) {
 async fn filters_of_entries_let_through_what_they_say(place: Place) {
     let writes = owner(&place, LONG).await;
     let elsewhere = Intent { upstream: "ecgrid".into(), ..intent("1", 1) };
-    let (one, other) = (writes.open(&intent("1", 1)).await.unwrap(), writes.open(&elsewhere).await.unwrap());
+    let (one, other) =
+        (writes.open(&intent("1", 1), None).await.unwrap(), writes.open(&elsewhere, None).await.unwrap());
     sleep(Duration::from_millis(20)).await;
-    let late = writes.open(&intent("2", 1)).await.unwrap();
+    let late = writes.open(&intent("2", 1), None).await.unwrap();
     writes.close(one, Ending::Done, None).await.unwrap();
     assert_eq!(ids(&*writes, &all_entries()).await, [one, other, late]);
     assert_eq!(ids(&*writes, &shown(Shown::Open)).await, [other, late]);
@@ -214,7 +229,8 @@ async fn filters_of_entries_let_through_what_they_say(place: Place) {
 
 async fn entries_are_swept_some_time_after_they_were_closed(place: Place) {
     let writes = owner(&place, LONG).await;
-    let (open, closed) = (writes.open(&intent("1", 1)).await.unwrap(), writes.open(&intent("1", 1)).await.unwrap());
+    let (open, closed) =
+        (writes.open(&intent("1", 1), None).await.unwrap(), writes.open(&intent("1", 1), None).await.unwrap());
     writes.close(closed, Ending::Done, None).await.unwrap();
     for keep in [Duration::from_secs(60), Duration::from_secs(u64::MAX)] {
         assert_eq!(writes.sweep(keep).await.unwrap(), 0);
@@ -222,7 +238,7 @@ async fn entries_are_swept_some_time_after_they_were_closed(place: Place) {
     sleep(Duration::from_millis(20)).await;
     assert_eq!(writes.sweep(Duration::from_millis(5)).await.unwrap(), 1);
     assert_eq!(ids(&*writes, &all_entries()).await, [open]);
-    assert!(writes.open(&intent("1", 1)).await.unwrap() > closed, "no number is given twice");
+    assert!(writes.open(&intent("1", 1), None).await.unwrap() > closed, "no number is given twice");
 }
 
 async fn what_no_store_can_keep_is_not_opened(place: Place) {
@@ -234,23 +250,23 @@ async fn what_no_store_can_keep_is_not_opened(place: Place) {
             Intent { client: bad.into(), ..intent("1", 1) },
             Intent { user: Some(user_id(bad)), ..intent("1", 1) },
         ] {
-            assert_eq!(writes.open(&unfit).await.unwrap_err().kind(), StoreErrorKind::Unfit);
+            assert_eq!(writes.open(&unfit, None).await.unwrap_err().kind(), StoreErrorKind::Unfit);
         }
-        let entry = writes.open(&intent("1", 1)).await.unwrap();
+        let entry = writes.open(&intent("1", 1), None).await.unwrap();
         let error = writes.close(entry, Ending::Done, Some(bad)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unfit);
     }
     let mut unknown = intent("1", 2);
     unknown.writes[1].undo.as_mut().unwrap().body = None;
-    assert_eq!(writes.open(&unknown).await.unwrap_err().kind(), StoreErrorKind::Unfit);
-    let entry = writes.open(&intent("1", 0)).await.unwrap();
+    assert_eq!(writes.open(&unknown, None).await.unwrap_err().kind(), StoreErrorKind::Unfit);
+    let entry = writes.open(&intent("1", 0), None).await.unwrap();
     assert_eq!(writes.entry(entry).await.unwrap().unwrap().intent.writes, []);
 }
 
 async fn an_entry_is_there_when_opened_again(place: Place) {
     let store = place.open_with(&keyed(&place.options)).await;
     let writes = store.writes();
-    let entry = writes.open(&intent("1", 3)).await.unwrap();
+    let entry = writes.open(&intent("1", 3), None).await.unwrap();
     writes.mark(entry, 1, State::Sending).await.unwrap();
     store.close().await;
     assert_eq!(writes.mark(entry, 1, State::Applied).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -261,7 +277,7 @@ async fn an_entry_is_there_when_opened_again(place: Place) {
 
 async fn an_entry_is_its_owners_as_long_as_the_lease_lasts(place: Place) {
     let (here, there) = (owner(&place, SHORT).await, owner(&place, LONG).await);
-    let entry = here.open(&intent("1", 2)).await.unwrap();
+    let entry = here.open(&intent("1", 2), None).await.unwrap();
     for _ in 0..4 {
         sleep(SHORT / 3).await;
         here.renew().await.unwrap();
@@ -287,7 +303,8 @@ async fn an_entry_is_its_owners_as_long_as_the_lease_lasts(place: Place) {
 
 async fn an_owner_who_is_late_goes_on_unless_somebody_took_over(place: Place) {
     let (here, there) = (owner(&place, SHORT).await, owner(&place, LONG).await);
-    let (kept, taken) = (here.open(&intent("1", 1)).await.unwrap(), here.open(&intent("1", 1)).await.unwrap());
+    let (kept, taken) =
+        (here.open(&intent("1", 1), None).await.unwrap(), here.open(&intent("1", 1), None).await.unwrap());
     sleep(SHORT * 2).await;
     assert_eq!(ids(&*there, &shown(Shown::Abandoned)).await, [kept, taken]);
     there.take_over(taken).await.unwrap().unwrap();
@@ -302,7 +319,7 @@ async fn of_many_who_take_over_one_does(place: Place) {
     let dead = owner(&place, SHORT).await;
     let mut entries = Vec::new();
     for _ in 0..12 {
-        entries.push(dead.open(&intent("1", 1)).await.unwrap());
+        entries.push(dead.open(&intent("1", 1), None).await.unwrap());
     }
     let mut heirs = Vec::new();
     for _ in 0..3 {
@@ -338,14 +355,14 @@ async fn of_many_who_take_over_one_does(place: Place) {
 
 async fn without_the_key_there_are_no_bodies(place: Place) {
     let writes = owner(&place, LONG).await;
-    let sealed = writes.open(&intent("1", 2)).await.unwrap();
+    let sealed = writes.open(&intent("1", 2), None).await.unwrap();
     let others = [None, Some([8; 32].into())];
     for key in others {
         let other = place.open_with(&Options { key: key.clone(), ..place.options.clone() }).await.writes();
         let entry = other.entry(sealed).await.unwrap().unwrap();
         assert!(entry.intent.writes.iter().all(|write| write.body.is_none()));
         assert_eq!(entry.intent.writes[1].undo.as_ref().unwrap().body, None);
-        let own = other.open(&intent("1", 1)).await.unwrap();
+        let own = other.open(&intent("1", 1), None).await.unwrap();
         let entry = other.entry(own).await.unwrap().unwrap();
         assert_eq!(entry.intent.writes[0].body.is_some(), key.is_some());
         assert_eq!(writes.entry(own).await.unwrap().unwrap().intent.writes[0].body, None);
@@ -481,6 +498,195 @@ async fn no_process_is_left_out_of_a_lock(place: Place) {
     }
 }
 
+/// What one request is, and another.
+const ONE: [u8; 32] = [1; 32];
+const OTHER: [u8; 32] = [2; 32];
+
+async fn begin(writes: &dyn Writes, key: &str) -> Begun {
+    writes.begin("helpdesk", key, &ONE, LONG).await.unwrap()
+}
+
+/// An answer with everything in it that a database might get wrong.
+fn response() -> Response {
+    let mut response = Response::new(StatusCode::CREATED, BODY);
+    response.headers.append("location", HeaderValue::from_static("/users/1"));
+    response.headers.append("x-odd", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+    response.headers.append("x-odd", HeaderValue::from_static(""));
+    response
+}
+
+async fn a_request_is_begun_once_and_its_answer_told_again(place: Place) {
+    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    assert_eq!(begin(&*here, "key 1").await, Begun::Fresh);
+    for writes in [&here, &there] {
+        assert_eq!(begin(&**writes, "key 1").await, Begun::InProgress);
+        assert_eq!(writes.begin("helpdesk", "key 1", &OTHER, LONG).await.unwrap(), Begun::Differs);
+    }
+    // Another client's key, or another key, is another request.
+    assert_eq!(there.begin("intranet", "key 1", &OTHER, LONG).await.unwrap(), Begun::Fresh);
+    assert_eq!(begin(&*there, "key 2").await, Begun::Fresh);
+    let bare = Response::new(StatusCode::NO_CONTENT, "");
+    here.answer("helpdesk", "key 1", &response()).await.unwrap();
+    there.answer("helpdesk", "key 2", &bare).await.unwrap();
+    for writes in [&here, &there] {
+        assert_eq!(begin(&**writes, "key 1").await, Begun::Answered(response()));
+        assert_eq!(begin(&**writes, "key 2").await, Begun::Answered(bare.clone()));
+        assert_eq!(writes.begin("helpdesk", "key 1", &OTHER, LONG).await.unwrap(), Begun::Differs);
+        lost(writes.answer("helpdesk", "key 1", &bare).await);
+        lost(writes.forget("helpdesk", "key 1").await);
+        lost(writes.answer("helpdesk", "key 3", &bare).await);
+    }
+    let words = format!("{:?}", begin(&*here, "key 1").await);
+    assert!(!words.contains("john"), "{words}");
+    // Any text can be a key, as it is not kept.
+    let odd = format!("{}\0", "x".repeat(5000));
+    assert_eq!(begin(&*here, &odd).await, Begun::Fresh);
+    assert_eq!(begin(&*here, &odd).await, Begun::InProgress);
+}
+
+async fn a_request_that_is_forgotten_can_be_begun_afresh(place: Place) {
+    let writes = owner(&place, LONG).await;
+    for fingerprint in [ONE, OTHER, ONE] {
+        assert_eq!(writes.begin("helpdesk", "key", &fingerprint, LONG).await.unwrap(), Begun::Fresh);
+        writes.forget("helpdesk", "key").await.unwrap();
+        lost(writes.forget("helpdesk", "key").await);
+    }
+}
+
+async fn an_answer_is_told_as_long_as_it_is_kept(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let short = |fingerprint| {
+        let writes = &writes;
+        async move { writes.begin("helpdesk", "key", &fingerprint, SHORT).await.unwrap() }
+    };
+    assert_eq!(short(ONE).await, Begun::Fresh);
+    sleep(SHORT * 2).await;
+    assert_eq!(short(ONE).await, Begun::InProgress, "somebody is at it, however long it takes");
+    writes.sweep(LONG).await.unwrap();
+    assert_eq!(short(OTHER).await, Begun::Differs);
+    writes.answer("helpdesk", "key", &response()).await.unwrap();
+    assert_eq!(short(OTHER).await, Begun::Fresh);
+    writes.answer("helpdesk", "key", &response()).await.unwrap();
+    assert_eq!(begin(&*writes, "other key").await, Begun::Fresh);
+    writes.answer("helpdesk", "other key", &response()).await.unwrap();
+    sleep(SHORT * 2).await;
+    writes.sweep(LONG).await.unwrap();
+    assert_eq!(short(ONE).await, Begun::Fresh);
+    assert_eq!(begin(&*writes, "other key").await, Begun::Answered(response()));
+}
+
+async fn of_many_who_begin_the_same_one_does(place: Place) {
+    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    for round in 0..5 {
+        let tasks: Vec<_> = (0..16)
+            .map(|task: usize| {
+                let writes = Arc::clone(&owners[task % 2]);
+                tokio::spawn(async move { begin(&*writes, &format!("key {round}")).await })
+            })
+            .collect();
+        let mut begun = Vec::new();
+        for task in tasks {
+            begun.push(task.await.unwrap());
+        }
+        assert_eq!(begun.iter().filter(|begun| **begun == Begun::Fresh).count(), 1);
+        assert_eq!(begun.iter().filter(|begun| **begun == Begun::InProgress).count(), 15);
+    }
+}
+
+async fn an_entry_is_opened_for_a_request_that_is_begun(place: Place) {
+    let writes = owner(&place, LONG).await;
+    lost(writes.open(&intent("1", 1), Some("key")).await);
+    assert_eq!(begin(&*writes, "key").await, Begun::Fresh);
+    let entry = writes.open(&intent("1", 1), Some("key")).await.unwrap();
+    writes.answer("helpdesk", "key", &response()).await.unwrap();
+    writes.close(entry, Ending::Done, None).await.unwrap();
+    lost(writes.open(&intent("1", 1), Some("key")).await);
+    assert_eq!(ids(&*writes, &all_entries()).await, [entry]);
+}
+
+async fn an_entry_that_is_closed_without_an_answer_tells_as_much(place: Place) {
+    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    assert_eq!(begin(&*here, "key").await, Begun::Fresh);
+    let entry = here.open(&intent("1", 1), Some("key")).await.unwrap();
+    lost(here.open(&intent("1", 1), Some("key")).await);
+    assert_eq!(begin(&*there, "key").await, Begun::InProgress);
+    here.close(entry, Ending::Resolved, None).await.unwrap();
+    for writes in [&here, &there] {
+        assert_eq!(begin(&**writes, "key").await, Begun::Interrupted(entry));
+        assert_eq!(writes.begin("helpdesk", "key", &OTHER, LONG).await.unwrap(), Begun::Differs);
+    }
+    there.answer("helpdesk", "key", &response()).await.unwrap();
+    assert_eq!(begin(&*here, "key").await, Begun::Answered(response()));
+}
+
+async fn a_request_whose_owner_is_gone_was_interrupted(place: Place) {
+    let (dead, heir, other) = (owner(&place, SHORT).await, owner(&place, LONG).await, owner(&place, LONG).await);
+    assert_eq!(begin(&*dead, "key").await, Begun::Fresh);
+    let entry = dead.open(&intent("1", 1), Some("key")).await.unwrap();
+    dead.mark(entry, 0, State::Sending).await.unwrap();
+    dead.renew().await.unwrap();
+    assert_eq!(begin(&*heir, "key").await, Begun::InProgress);
+    sleep(SHORT * 2).await;
+    assert_eq!(begin(&*heir, "key").await, Begun::Interrupted(entry));
+    assert_eq!(heir.begin("helpdesk", "key", &OTHER, LONG).await.unwrap(), Begun::Differs);
+    heir.take_over(entry).await.unwrap().unwrap();
+    dead.renew().await.unwrap();
+    for writes in [&dead, &heir, &other] {
+        assert_eq!(begin(&**writes, "key").await, Begun::InProgress, "the heir is at it");
+    }
+    for writes in [&dead, &other] {
+        lost(writes.answer("helpdesk", "key", &response()).await);
+        lost(writes.forget("helpdesk", "key").await);
+    }
+    heir.answer("helpdesk", "key", &response()).await.unwrap();
+    heir.close(entry, Ending::Done, None).await.unwrap();
+    assert_eq!(begin(&*other, "key").await, Begun::Answered(response()));
+}
+
+async fn a_request_whose_owner_is_gone_and_did_nothing_is_begun_afresh(place: Place) {
+    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    for key in ["answered", "forgotten", "afresh"] {
+        assert_eq!(begin(&*dead, key).await, Begun::Fresh);
+        dead.renew().await.unwrap();
+        assert_eq!(begin(&*heir, key).await, Begun::InProgress);
+    }
+    sleep(SHORT * 2).await;
+    // What was closed and not answered can be seen to by anybody.
+    heir.answer("helpdesk", "answered", &response()).await.unwrap();
+    heir.forget("helpdesk", "forgotten").await.unwrap();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let heir = Arc::clone(&heir);
+            tokio::spawn(async move { begin(&*heir, "afresh").await })
+        })
+        .collect();
+    let mut fresh = 0;
+    for task in tasks {
+        fresh += usize::from(task.await.unwrap() == Begun::Fresh);
+    }
+    assert_eq!(fresh, 1);
+    lost(dead.open(&intent("1", 1), Some("afresh")).await);
+    lost(dead.answer("helpdesk", "afresh", &response()).await);
+    assert_eq!(ids(&*heir, &all_entries()).await, []);
+    heir.open(&intent("1", 1), Some("afresh")).await.unwrap();
+}
+
+async fn without_the_key_answers_are_told_by_their_status(place: Place) {
+    let writes = owner(&place, LONG).await;
+    assert_eq!(begin(&*writes, "key").await, Begun::Fresh);
+    writes.answer("helpdesk", "key", &response()).await.unwrap();
+    for key in [None, Some([8; 32].into())] {
+        let other = place.open_with(&Options { key, ..place.options.clone() }).await.writes();
+        assert_eq!(begin(&*other, "key").await, Begun::AnswerNotKept(StatusCode::CREATED));
+    }
+    let bare = place.open().await.writes();
+    assert_eq!(begin(&*bare, "other key").await, Begun::Fresh);
+    bare.answer("helpdesk", "other key", &response()).await.unwrap();
+    for writes in [&writes, &bare] {
+        assert_eq!(begin(&**writes, "other key").await, Begun::AnswerNotKept(StatusCode::CREATED));
+    }
+}
+
 async fn no_body_is_in_the_file_in_clear_and_none_after_closing(place: Place) {
     let address = place.address().await;
     let file = address.strip_prefix("sqlite:").unwrap();
@@ -497,8 +703,8 @@ async fn no_body_is_in_the_file_in_clear_and_none_after_closing(place: Place) {
         large.writes[2].body = Some(BODY.repeat(500).into());
         large
     };
-    let (one, two) = (writes.open(&large("1")).await.unwrap(), writes.open(&intent("2", 2)).await.unwrap());
-    let unkept = bare_writes.open(&large("3")).await.unwrap();
+    let (one, two) = (writes.open(&large("1"), None).await.unwrap(), writes.open(&intent("2", 2), None).await.unwrap());
+    let unkept = bare_writes.open(&large("3"), None).await.unwrap();
     let mut other = SqliteConnection::connect(&address).await.unwrap();
     let sealed = "SELECT bodies FROM journal WHERE bodies IS NOT NULL ORDER BY entry";
     let sealed: Vec<Vec<u8>> = sqlx::query_scalar(sealed).fetch_all(&mut other).await.unwrap();
@@ -513,6 +719,11 @@ async fn no_body_is_in_the_file_in_clear_and_none_after_closing(place: Place) {
         writes.close(entry, Ending::Done, None).await.unwrap();
     }
     bare_writes.close(unkept, Ending::Done, None).await.unwrap();
+    for writes in [&writes, &bare_writes] {
+        assert_eq!(writes.begin("john", "key of john", &ONE, SHORT).await.unwrap(), Begun::Fresh);
+        writes.answer("john", "key of john", &response()).await.unwrap();
+        sleep(SHORT * 2).await;
+    }
     assert!(!holds(b"john") && !holds(b"example.com"));
     writes.sweep(Duration::from_secs(60)).await.unwrap();
     assert!(!parts.iter().any(|part| holds(part)), "a sweep leaves nothing in the log either");

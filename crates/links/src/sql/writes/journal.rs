@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use interlingua_core::{Bytes, UserId, http::Method};
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Kept, Session, time, within};
+use super::{Argument, Database, Kept, Session, changed, failed, time, within};
 use crate::{
     Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Shown, State, StoreError, Undo, Write,
     link::is_storable,
-    writes::{Seal, check_note},
+    writes::{Seal, check_note, hash},
 };
 
 const OPEN: &str = "
@@ -45,6 +45,14 @@ const OWNER: &str = "
 const TAKE_OVER: &str = "
     UPDATE journal SET owner = $3 WHERE entry = $1 AND owner = $2 AND closed IS NULL
     RETURNING *";
+
+/// A request that can be repeated belongs to whom its entry belongs.
+const ENTER: &str = "
+    UPDATE repeats SET entry = $3 WHERE id = $1 AND owner = $2 AND entry IS NULL AND status IS NULL
+    RETURNING entry";
+const TAKE_OVER_REPEAT: &str = "UPDATE repeats SET owner = $2 WHERE entry = $1 AND status IS NULL RETURNING entry";
+
+const AN_ENTRY: &str = "an entry of the journal";
 
 /// Behind the writes of any plan, but a number that the statements can count on from.
 const FAR: i64 = 1 << 30;
@@ -195,40 +203,38 @@ fn word_of_ending(ending: Ending) -> &'static str {
     }
 }
 
-/// Whether an entry was there to be changed, and the caller's.
-fn changed(row: Option<(i64,)>) -> Result<(), StoreError> {
-    row.map(drop).ok_or_else(|| StoreError::lost("an entry of the journal"))
-}
-
 #[async_trait]
 impl<D: Database> Journal for Kept<D> {
-    async fn open(&self, intent: &Intent) -> Result<EntryId, StoreError> {
+    async fn open(&self, intent: &Intent, key: Option<&str>) -> Result<EntryId, StoreError> {
         intent.check()?;
         let documents: Vec<_> = intent.writes.iter().map(WriteDocument::from).collect();
         let documents = serde_json::to_string(&documents)
             .map_err(|error| StoreError::unfit("a plan that cannot be written down").because(error))?;
         let states = letter_of_state(State::NotSent).repeat(intent.writes.len());
         let bodies = self.seal.seal(&intent.request, intent.bodies().map(|body| body.as_deref().unwrap_or_default()));
+        let repeat = key.map(|key| hash(&intent.client, key));
         within(self.timeout, async {
             let owner = self.owner().await?;
-            let mut writer = self.database.writer().await?;
-            let opened: Option<(i64,)> = writer
-                .row(
-                    OPEN,
-                    &[
-                        owner.into(),
-                        intent.request.as_str().into(),
-                        intent.upstream.as_str().into(),
-                        intent.user.as_ref().map(UserId::as_str).into(),
-                        intent.operation.as_str().into(),
-                        intent.client.as_str().into(),
-                        documents.as_str().into(),
-                        states.as_str().into(),
-                        bodies.as_deref().into(),
-                    ],
-                )
-                .await?;
-            opened.map(|(entry,)| EntryId(entry)).ok_or_else(|| StoreError::unusable("no number for an entry"))
+            let arguments = [
+                owner.into(),
+                intent.request.as_str().into(),
+                intent.upstream.as_str().into(),
+                intent.user.as_ref().map(UserId::as_str).into(),
+                intent.operation.as_str().into(),
+                intent.client.as_str().into(),
+                documents.as_str().into(),
+                states.as_str().into(),
+                bodies.as_deref().into(),
+            ];
+            let mut transaction = self.database.transaction().await?;
+            let opened: Option<(i64,)> = transaction.row(OPEN, &arguments).await?;
+            let (entry,) = opened.ok_or_else(|| StoreError::unusable("no number for an entry"))?;
+            if let Some(repeat) = &repeat {
+                let arguments = [Argument::Bytes(Some(repeat)), owner.into(), entry.into()];
+                changed(transaction.row(ENTER, &arguments).await?, "a request that can be repeated")?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            Ok(EntryId(entry))
         })
         .await
     }
@@ -238,7 +244,7 @@ impl<D: Database> Journal for Kept<D> {
         within(self.timeout, async {
             let owner = self.owner().await?;
             let arguments = [entry.0.into(), owner.into(), position.into(), letter_of_state(state).into()];
-            changed(self.database.writer().await?.row(MARK, &arguments).await?)
+            changed(self.database.writer().await?.row(MARK, &arguments).await?, AN_ENTRY)
         })
         .await
     }
@@ -248,7 +254,7 @@ impl<D: Database> Journal for Kept<D> {
         within(self.timeout, async {
             let owner = self.owner().await?;
             let arguments = [entry.0.into(), owner.into(), word_of_ending(ending).into(), note.into()];
-            changed(self.database.writer().await?.row(CLOSE, &arguments).await?)
+            changed(self.database.writer().await?.row(CLOSE, &arguments).await?, AN_ENTRY)
         })
         .await
     }
@@ -290,14 +296,18 @@ impl<D: Database> Journal for Kept<D> {
     async fn take_over(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
         let row: Option<EntryRow> = within(self.timeout, async {
             let me = self.owner().await?;
-            let mut writer = self.database.writer().await?;
-            let owner: Option<(i64, bool)> = writer.row(OWNER, &[entry.0.into()]).await?;
-            match owner {
-                Some((owner, alive)) if owner == me || !alive => {
-                    writer.row(TAKE_OVER, &[entry.0.into(), owner.into(), me.into()]).await
-                }
-                _ => Ok(None),
+            let mut transaction = self.database.transaction().await?;
+            let owner: Option<(i64, bool)> = transaction.row(OWNER, &[entry.0.into()]).await?;
+            let Some((owner, alive)) = owner else { return Ok(None) };
+            if alive && owner != me {
+                return Ok(None);
             }
+            let taken = transaction.row(TAKE_OVER, &[entry.0.into(), owner.into(), me.into()]).await?;
+            if taken.is_some() {
+                let _: Option<(i64,)> = transaction.row(TAKE_OVER_REPEAT, &[entry.0.into(), me.into()]).await?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            Ok(taken)
         })
         .await?;
         row.map(|row| row.entry(&self.seal)).transpose()

@@ -5,6 +5,7 @@
 
 mod journal;
 mod locks;
+mod repeats;
 
 use std::{
     fmt,
@@ -14,7 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    Arguments, Encode, FromRow, PgConnection, SqliteConnection, Type,
+    Arguments, Encode, FromRow, PgConnection, SqliteConnection, Transaction, Type,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
@@ -34,6 +35,12 @@ const RENEW: &str = "UPDATE owners SET until = (SELECT now FROM clock) + $2 WHER
 const NEW_OWNER: &str = "INSERT INTO owners (until) SELECT now + $1 FROM clock RETURNING owner";
 const SWEEP_JOURNAL: &str = "DELETE FROM journal WHERE closed < (SELECT now FROM clock) - $1 RETURNING entry";
 const SWEEP_OWNERS: &str = "DELETE FROM owners WHERE until < (SELECT now FROM clock) - $1 RETURNING owner";
+const SWEEP_REPEATS: &str = "
+    DELETE FROM repeats
+    WHERE expires <= (SELECT now FROM clock)
+        AND (status IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = repeats.owner AND o.until > now))
+    RETURNING expires";
 /// Those whose owner is not even known any more are as good as free.
 const SWEEP_LOCKS: &str = "
     DELETE FROM locks
@@ -52,6 +59,9 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
 
     /// A connection to write over.
     async fn writer(&self) -> Result<PoolConnection<Self::Engine>, StoreError>;
+
+    /// A transaction to write in.
+    async fn transaction(&self) -> Result<Transaction<'static, Self::Engine>, StoreError>;
 
     /// Leaves nothing behind of what was deleted, as far as the engine can.
     async fn tidy(&self) -> Result<(), StoreError>;
@@ -177,6 +187,11 @@ where
     Ok(bound)
 }
 
+/// Whether something was there to be changed, and the caller's.
+fn changed(row: Option<(i64,)>, what: &'static str) -> Result<(), StoreError> {
+    row.map(drop).ok_or_else(|| StoreError::lost(what))
+}
+
 /// What is kept of writes in a database, by one owner.
 pub(super) struct Kept<D> {
     database: D,
@@ -249,6 +264,7 @@ impl<D: Database> Writes for Kept<D> {
             let mut writer = self.database.writer().await?;
             let _: Vec<(i64,)> = writer.rows(SWEEP_OWNERS, &[DAY.into()]).await?;
             let _: Vec<(i64,)> = writer.rows(SWEEP_LOCKS, &[DAY.into()]).await?;
+            let _: Vec<(i64,)> = writer.rows(SWEEP_REPEATS, &[]).await?;
             let entries: Vec<(i64,)> = writer.rows(SWEEP_JOURNAL, &[keep.into()]).await?;
             drop(writer);
             self.database.tidy().await?;
