@@ -1,5 +1,5 @@
--- Requests that a client may repeat, by a hash of the client and the key it gave. The owner is that of the entry, where there
--- is one that is open.
+-- Requests that a client may repeat, by a hash of the client and the key it gave. The owner is that of the entry, where
+-- there is one that is open.
 
 CREATE TABLE repeats (
     id          BYTEA  NOT NULL PRIMARY KEY,

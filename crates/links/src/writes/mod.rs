@@ -44,8 +44,8 @@ pub trait Writes: Journal + Locks + Repeats + fmt::Debug {
     /// The store does not answer.
     async fn renew(&self) -> Result<(), StoreError>;
 
-    /// Deletes the entries that were closed longer than `keep` ago and all that has had its time, and says how many entries
-    /// those were.
+    /// Deletes the entries that were closed longer than `keep` ago, and all else that has had its time, and says how many
+    /// entries those were. To be called now and then.
     ///
     /// # Errors
     ///
