@@ -43,9 +43,7 @@ impl Admin {
             },
         }
     }
-}
 
-impl Admin {
     /// How well the cache of links does, in the text format of Prometheus. Links in memory need no cache.
     fn metrics(&self) -> Response<Body> {
         let stats = self.shared.links.cache_stats().unwrap_or_default();

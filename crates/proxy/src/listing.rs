@@ -62,10 +62,9 @@ pub(crate) async fn list(translation: &Translation, query: UserQuery, page: Page
                 users = walk.remembered(login).await?;
             }
             if walk.may_find() {
-                let others = walk.numbered(number, size).await?;
-                users.extend(
-                    others.into_iter().filter(|other| users.iter().all(|user| user.id != other.id)).collect::<Vec<_>>(),
-                );
+                let mut others = walk.numbered(number, size).await?;
+                others.retain(|other| users.iter().all(|user| user.id != other.id));
+                users.append(&mut others);
             }
             let page = PageRequest::Numbered { number, size };
             UserPage { users, total: None, next: None, page, query: query.clone() }
@@ -169,7 +168,7 @@ impl Walk<'_> {
         &self.translation.route
     }
 
-    /// As many users as are `wanted`, or as there are, from a position on; and where the rest begins, if there is one.
+    /// As many users as fit on a page, or as there are, from a position on; and where the rest begins, if there is one.
     async fn collect(&mut self, mut position: Position, size: NonZeroU32) -> Result<(Vec<User>, Option<Position>)> {
         let size = usize::try_from(size.get()).unwrap_or(usize::MAX);
         let mut found = Vec::new();
@@ -194,19 +193,13 @@ impl Walk<'_> {
                 }
                 if found.len() == size {
                     // Where pages are counted out, whoever moves up from the next page comes onto this one.
-                    let comes_back = behind < count || self.route().upstream.adapter.dialect().counts_pages;
-                    let here = || Position::new(position.cursor.clone(), &ids[..behind]);
-                    let is_end = behind == count && next.is_none();
-                    return Ok((
-                        found,
-                        if is_end {
-                            None
-                        } else if comes_back {
-                            Some(here())
-                        } else {
-                            next
-                        },
-                    ));
+                    let counts_pages = self.route().upstream.adapter.dialect().counts_pages;
+                    let end = match next {
+                        None if behind == count => None,
+                        next if behind == count && !counts_pages => next,
+                        _ => Some(Position::new(position.cursor, &ids[..behind])),
+                    };
+                    return Ok((found, end));
                 }
             }
             match next {

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER},
 };
-use interlingua_core::{Access, Command, Effect, Request, Result, Step, UserId};
+use interlingua_core::{Access, Command, Effect, Request, Result, Step};
 use tokio::time::Instant;
 
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     prefer::PREFER,
     route::Route,
     trace::Context,
-    turns::Turn,
 };
 
 /// A request on its way through.
@@ -52,9 +51,10 @@ pub(crate) async fn pass(
     }
     let headers = request_headers(route, headers, !body.is_empty());
     // A translated request for the same user may be reading, changing and writing back.
-    let _turn = match operation.access {
-        Access::Write => turn(route, command.ok().as_ref().and_then(Command::user), deadline).await?,
-        Access::Read => None,
+    // Where the dialect cannot tell who that is, it is the upstream's to say what is wrong with the request.
+    let _turn = match (operation.access, command.as_ref().ok().and_then(Command::user)) {
+        (Access::Write, Some(user)) => Some(route.turn(user, deadline).await?),
+        _ => None,
     };
     let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
     let mut reply = reply.map_err(|error| match operation.access {
@@ -67,15 +67,6 @@ pub(crate) async fn pass(
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     Ok(response)
-}
-
-/// The turn of the user that a request writes, where the dialect can tell who that is. Where it cannot, it is the
-/// upstream's to say what is wrong with the request.
-async fn turn(route: &Route, user: Option<&UserId>, deadline: Instant) -> Result<Option<Turn>> {
-    match user {
-        Some(user) => route.turn(user, deadline).await.map(Some),
-        None => Ok(None),
-    }
 }
 
 /// The client's headers for a body that was read whole, its trailers being gone.

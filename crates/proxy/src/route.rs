@@ -51,6 +51,16 @@ pub(crate) struct Shared {
 }
 
 impl Route {
+    /// The route that was found for a request.
+    ///
+    /// # Errors
+    ///
+    /// None was, which is a fault of ours: the outermost layer finds it.
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Result<&Arc<Self>> {
+        let route = request.extensions().get::<Arc<Self>>();
+        route.ok_or_else(|| Error::new(ErrorKind::Internal, "the request has no route"))
+    }
+
     /// The two dialects, and what links their ids.
     pub(crate) fn pair(&self) -> Pair<'_> {
         Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
@@ -143,17 +153,5 @@ impl Routes {
     /// The route of a path.
     pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
         self.0.iter().find(|route| path.starts_with(route.face.dialect().prefix))
-    }
-}
-
-impl Route {
-    /// The route that was found for a request.
-    ///
-    /// # Errors
-    ///
-    /// None was, which is a fault of ours: the outermost layer finds it.
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Result<&Arc<Self>> {
-        let route = request.extensions().get::<Arc<Self>>();
-        route.ok_or_else(|| Error::new(ErrorKind::Internal, "the request has no route"))
     }
 }
