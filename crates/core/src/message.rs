@@ -83,6 +83,9 @@ pub struct Call {
     pub body: Bytes,
     /// Whether it may change something.
     pub access: Access,
+    /// Whether it can be sent again when nobody knows what came of it: twice has the effect of once, and the second
+    /// answer is like the first.
+    pub repeatable: bool,
     /// The fields of the command that it carries.
     pub fields: Vec<Field>,
 }
@@ -90,12 +93,20 @@ pub struct Call {
 impl Call {
     /// A call that only reads.
     pub fn read(method: Method, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), body: Bytes::new(), access: Access::Read, fields: Vec::new() }
+        let (target, access) = (target.into(), Access::Read);
+        Self { method, target, body: Bytes::new(), access, repeatable: true, fields: Vec::new() }
     }
 
-    /// A call that writes these fields.
+    /// A call that writes these fields, and is sent once.
     pub fn write(method: Method, target: impl Into<String>, body: impl Into<Bytes>, fields: Vec<Field>) -> Self {
-        Self { method, target: target.into(), body: body.into(), access: Access::Write, fields }
+        let (target, body, access) = (target.into(), body.into(), Access::Write);
+        Self { method, target, body, access, repeatable: false, fields }
+    }
+
+    /// The same call, [repeatable](Self::repeatable).
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
     }
 }
 
@@ -106,6 +117,7 @@ impl fmt::Debug for Call {
                 .field("method", &self.method)
                 .field("path", &self.target.split('?').next().unwrap_or_default())
                 .field("access", &self.access)
+                .field("repeatable", &self.repeatable)
                 .field("fields", &self.fields),
             &self.body,
         )

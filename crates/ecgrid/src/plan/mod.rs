@@ -70,7 +70,9 @@ fn set_role(id: i64, level: AuthLevel, scope: Option<NetworkMailbox>) -> Call {
 
 /// A call that writes what a document says.
 fn write(op: Op, wire: &impl serde::Serialize, fields: Vec<Field>) -> Call {
-    Call::write(op.method(), op.path().to_string(), to_body(wire), fields)
+    let call = Call::write(op.method(), op.path().to_string(), to_body(wire), fields);
+    // Creating makes another user each time, and a message is sent each time; the others set what is to be.
+    if matches!(op, Op::CreateUser | Op::SendSms) { call } else { call.repeatable() }
 }
 
 fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {

@@ -95,7 +95,7 @@ impl<'a> Update<'a> {
         }
         let wire = UpdateUserOut { name, email, memberships, settings };
         let target = Op::UpdateUser.path().fill(&[self.user.as_str()]);
-        Ok(Some(Call::write(Op::UpdateUser.method(), target, body(&wire), fields)))
+        Ok(Some(Call::write(Op::UpdateUser.method(), target, body(&wire), fields).repeatable()))
     }
 
     /// The whole name, which is all that a request can set.
