@@ -22,6 +22,7 @@ mod roles;
 mod secrets;
 mod served;
 mod third_dialect;
+mod undo;
 mod vendor_pages;
 mod wire;
 mod wrong_input;

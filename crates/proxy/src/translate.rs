@@ -13,7 +13,8 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    executor::{self, Executed, Transport},
+    executor::{Executed, Stage, Transport},
+    ledger::Care,
     linking::{Unlinked, store_error},
     listing::{self, Listed},
     prefer::Handling,
@@ -153,7 +154,7 @@ pub(crate) async fn complete(
 ) -> Result<Command> {
     let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
     let get = Command::GetUser { user: user.clone() };
-    let executed = executor::execute(&*route.upstream.adapter, &get, transport, route.most_calls(), |_| Ok(())).await?;
+    let executed = route.executor(transport).read(&get).await?;
     let present = executed.outcome.user().ok_or_else(no_user)?;
     let (present, unlinked) = route.pair().to_face(present, asked, Unlinked::Refuse).await?;
     let grants = route.upstream.adapter.pointer(&Field::Grants, Document::Upstream);
@@ -218,8 +219,15 @@ impl Translation {
             self.login_is_free(new).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
-        let most_calls = self.route.most_calls();
-        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, most_calls, judge).await?;
+        let journal = self.route.shared.links.writes();
+        let care = Care {
+            request: self.context.id(),
+            operation: &understood.operation,
+            client: self.context.client(),
+            key: None,
+            ..self.route.care(&*journal)
+        };
+        let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
@@ -231,8 +239,7 @@ impl Translation {
         let Some(login) = &new.login else { return Ok(()) };
         for user in self.route.pair().remembered_by_login(login).await? {
             let get = Command::GetUser { user };
-            let adapter = &*self.route.upstream.adapter;
-            match executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await {
+            match self.route.executor(self).read(&get).await {
                 // Linked, and gone since.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -374,7 +381,11 @@ fn now() -> Timestamp {
 }
 
 impl Transport for Translation {
-    async fn send(&self, call: &Call) -> Result<Reply> {
-        self.route.upstream.call(call, &self.context, self.deadline).await
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let deadline = match stage {
+            Stage::First | Stage::Begun => self.deadline,
+            Stage::Settling(until) => until,
+        };
+        self.route.upstream.call(call, &self.context, deadline).await
     }
 }
