@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
-use interlingua_core::{Dialect, NoteKind, Result};
+use interlingua_core::{Access, Dialect, NoteKind, Result};
 use tower::Service;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     route::Route,
     trace::{Context, Success},
     translate::{self, Answer},
+    writing::in_a_task,
 };
 
 /// Answers requests by the route that was found for them.
@@ -40,6 +41,16 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
+    let operation = route.face.dialect().find(request.method(), request.uri().path());
+    if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
+        let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
+        in_a_task(&shared, context, by_route(route, request)).await
+    } else {
+        by_route(route, request).await
+    }
+}
+
+async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = Context::on(&request);
     let deadline = context.started + route.shared.limits.deadline;
     let (parts, body) = request.into_parts();

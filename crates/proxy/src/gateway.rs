@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::service_fn;
 
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     route::{Route, Routes, Shared},
     server::{self, Listening},
     stack::stack,
-    turns::Turns,
+    upkeep::upkeep,
     upstream::{self, Upstream},
 };
 
@@ -101,7 +101,9 @@ impl Gateway {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let admin = server::serve(admin_socket, admin, stopping_admin)?;
-        Ok(Running { listeners, admin, stop, stop_admin, ready, shared: service.shared, drain: config.limits.drain })
+        let shared = service.shared;
+        let upkeep = upkeep(shared.links.writes(), shared.lease);
+        Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
 
@@ -121,9 +123,8 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let links = open(&config.store, &Options { ranges: config.ids.clone(), ..Options::default() })
-            .await
-            .map_err(StartError::Store)?;
+        let options = Options { ranges: config.ids.clone(), ..Options::default() };
+        let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
             taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
@@ -147,12 +148,13 @@ impl Service {
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
             reports: Reports::default(),
-            turns: Turns::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
             writes: TaskTracker::new(),
+            releases: TaskTracker::new(),
+            lease: options.lease,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -218,6 +220,7 @@ pub struct Running {
     stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     shared: Arc<Shared>,
+    upkeep: AbortOnDropHandle<()>,
     drain: std::time::Duration,
 }
 
@@ -245,9 +248,12 @@ impl Running {
             // Writes whose clients have gone away are no less writes.
             self.shared.writes.close();
             self.shared.writes.wait().await;
+            self.shared.releases.close();
+            self.shared.releases.wait().await;
         })
         .await;
         let _ = self.stop_admin.send(true);
+        drop(self.upkeep);
         self.shared.links.close().await;
         finished
     }

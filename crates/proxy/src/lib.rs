@@ -13,6 +13,7 @@ mod headers;
 mod layers;
 mod linking;
 mod listing;
+mod locks;
 mod pass;
 mod prefer;
 mod problem;
@@ -23,8 +24,9 @@ mod server;
 mod stack;
 mod trace;
 mod translate;
-mod turns;
+mod upkeep;
 mod upstream;
+mod writing;
 
 pub use gateway::{Gateway, Running, StartError};
 

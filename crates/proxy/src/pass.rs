@@ -52,8 +52,8 @@ pub(crate) async fn pass(
     let headers = request_headers(route, headers, !body.is_empty());
     // A translated request for the same user may be reading, changing and writing back.
     // Where the dialect cannot tell who that is, it is the upstream's to say what is wrong with the request.
-    let _turn = match (operation.access, command.as_ref().ok().and_then(Command::user)) {
-        (Access::Write, Some(user)) => Some(route.turn(user, deadline).await?),
+    let _held = match (operation.access, &command) {
+        (Access::Write, Ok(command)) => Some(route.lock(command, command.user(), deadline).await?),
         _ => None,
     };
     let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;

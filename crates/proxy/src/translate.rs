@@ -1,21 +1,25 @@
 //! The way of a translated request: read it, link it, plan it, carry it out, answer it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Known, NewUser, Note, OnLoss,
+    Access, Call, Command, Document, Error, ErrorKind, Field, Grant, GrantChange, Known, NewUser, Note, OnLoss,
     Outcome, Password, Patch, Problem, Removal, Reply, Request, Response, Result, Role, Scope, Target, Timestamp, User,
     UserId,
 };
 use interlingua_links::Remembered;
 use rand::distr::{Alphanumeric, SampleString};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     executor::{self, Executed, Transport},
     linking::{Unlinked, store_error},
     listing::{self, Listed},
+    locks::Held,
     prefer::Handling,
     report::Entry,
     route::Route,
@@ -75,40 +79,8 @@ pub(crate) async fn translate(
     let understood = understand(&route, &request)?;
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
-    let access = understood.access;
-    let translation = Translation { route, context, deadline, preferred };
-    match access {
-        Access::Read => translation.carry_out(understood).await,
-        // In a task of its own: a client that goes away must not leave half a write behind.
-        Access::Write => in_a_task(translation, understood).await,
-    }
-}
-
-/// Carries out a write in a task of its own: a client that goes away must not leave half of it behind. What came of it
-/// is told in the log when there is nobody left to tell it to.
-async fn in_a_task(translation: Translation, understood: Understood) -> Result<Answer> {
-    let shared = Arc::clone(&translation.route.shared);
-    if shared.writes.len() >= shared.limits.in_flight.get() as usize {
-        return Err(overloaded("too many writes at once"));
-    }
-    let (answer, answered) = oneshot::channel();
-    shared.writes.spawn(async move {
-        let operation = understood.operation.clone();
-        let result = translation.carry_out(understood).await;
-        let Err(unheard) = answer.send(result) else { return };
-        let id = translation.context.id();
-        match unheard {
-            Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
-            Err(error) => tracing::warn!(
-                request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
-                error.message = %error, "a write failed after its client went away"
-            ),
-        }
-    });
-    // A task that ends without an answer has panicked.
-    answered
-        .await
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(Effect::Unknown)))
+    let translation = Translation { route, context, deadline, preferred, held: OnceLock::new() };
+    translation.carry_out(understood).await
 }
 
 /// Our trouble, and it will pass.
@@ -176,6 +148,8 @@ pub(crate) struct Translation {
     pub(crate) context: Context,
     deadline: Instant,
     preferred: Option<OnLoss>,
+    /// What nobody else writes meanwhile.
+    held: OnceLock<Held>,
 }
 
 impl Translation {
@@ -201,11 +175,11 @@ impl Translation {
             Some(asked) => Some(pair.user_to_upstream(asked).await?),
             None => None,
         };
-        // One writer per user at a time: a plan may read, change and write back.
-        let _turn = match (access, &user) {
-            (Access::Write, Some(user)) => Some(self.route.turn(user, self.deadline).await?),
-            _ => None,
-        };
+        if access == Access::Write {
+            let held = self.route.lock(&understood.command, user.as_ref(), self.deadline).await?;
+            // Nobody else sets it.
+            let _ = self.held.set(held);
+        }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
         {
@@ -375,6 +349,9 @@ fn now() -> Timestamp {
 
 impl Transport for Translation {
     async fn send(&self, call: &Call) -> Result<Reply> {
+        if let (Access::Write, Some(held)) = (call.access, self.held.get()) {
+            held.check().await?;
+        }
         self.route.upstream.call(call, &self.context, self.deadline).await
     }
 }
