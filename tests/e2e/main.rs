@@ -23,5 +23,6 @@ mod secrets;
 mod served;
 mod third_dialect;
 mod vendor_pages;
+mod versions;
 mod wire;
 mod wrong_input;

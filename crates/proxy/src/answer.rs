@@ -5,7 +5,10 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Request, Response,
+    header::{CONTENT_TYPE, ETAG},
+};
 use interlingua_core::{Access, Dialect, NoteKind, Result};
 use tower::Service;
 
@@ -18,6 +21,7 @@ use crate::{
     route::Route,
     trace::{Context, Success},
     translate::{self, Answer},
+    version::unless_known,
     writing::in_a_task,
 };
 
@@ -46,7 +50,8 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
         let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
         in_a_task(&shared, context, by_route(route, request)).await
     } else {
-        by_route(route, request).await
+        let headers = request.headers().clone();
+        Ok(unless_known(&headers, by_route(route, request).await?))
     }
 }
 
@@ -70,7 +75,7 @@ async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Respo
 }
 
 fn translated(route: &Route, context: &Context, answer: Answer, handling: Option<Handling>) -> Response<Body> {
-    let Answer { response, operation, entries, calls } = answer;
+    let Answer { response, version, operation, entries, calls } = answer;
     let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count();
     // Nobody else sets it.
     let _ = context.seen.success.set(Success {
@@ -79,6 +84,9 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
         narrowed: count(NoteKind::Narrowed),
     });
     let mut response = to_http(route.face.dialect(), response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
     if let Some(handling) = handling {
         response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
     }

@@ -26,6 +26,7 @@ mod trace;
 mod translate;
 mod upkeep;
 mod upstream;
+mod version;
 mod writing;
 
 pub use gateway::{Gateway, Running, StartError};

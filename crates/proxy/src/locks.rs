@@ -109,7 +109,7 @@ impl Drop for Held {
 /// What no two users may have, in an order in which all ask for it, so that nobody waits for each other. Which of them
 /// an upstream compares, and how, is its own affair: to lock more than that is only to wait.
 fn names(new: &NewUser) -> Vec<UserId> {
-    let texts = [Some(&*new.email.as_str()), new.login.as_deref()];
+    let texts = [Some(new.email.as_str()), new.login.as_deref()];
     let mut names: Vec<_> = texts.into_iter().flatten().map(name).collect();
     names.sort();
     names.dedup();

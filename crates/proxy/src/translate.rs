@@ -24,6 +24,7 @@ use crate::{
     report::Entry,
     route::Route,
     trace::Context,
+    version::{IfMatch, Version},
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -39,6 +40,8 @@ pub(crate) struct Understood {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response,
+    /// The version of the user that it is about.
+    pub(crate) version: Option<Version>,
     pub(crate) operation: String,
     /// What the translation could not carry.
     pub(crate) entries: Vec<Entry>,
@@ -79,7 +82,8 @@ pub(crate) async fn translate(
     let understood = understand(&route, &request)?;
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
-    let translation = Translation { route, context, deadline, preferred, held: OnceLock::new() };
+    let if_match = IfMatch::on(understood.access, headers)?;
+    let translation = Translation { route, context, deadline, preferred, if_match, held: OnceLock::new() };
     translation.carry_out(understood).await
 }
 
@@ -148,6 +152,8 @@ pub(crate) struct Translation {
     pub(crate) context: Context,
     deadline: Instant,
     preferred: Option<OnLoss>,
+    /// What the client says that the user must be.
+    if_match: Option<IfMatch>,
     /// What nobody else writes meanwhile.
     held: OnceLock<Held>,
 }
@@ -180,6 +186,9 @@ impl Translation {
             // Nobody else sets it.
             let _ = self.held.set(held);
         }
+        if let Some(if_match) = &self.if_match {
+            if_match.check(self.version(user.as_ref(), asked.as_ref()).await?.as_ref())?;
+        }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
         {
@@ -198,6 +207,16 @@ impl Translation {
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
+    }
+
+    /// The version that the user has now; none where there is no user yet.
+    async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
+        let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
+        let (adapter, get) = (&*self.route.upstream.adapter, Command::GetUser { user: user.clone() });
+        let executed = executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?;
+        let present = executed.outcome.user().ok_or_else(no_user)?;
+        let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
+        Ok(Version::translated(&Outcome::User(Box::new(present))))
     }
 
     /// Makes sure that a login that only we remember is not that of another user, as its own vendor would.
@@ -300,7 +319,8 @@ impl Translation {
             tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");
         }
         let entries = self.entries(&notes, access);
-        Ok(Answer { response: writing.response, operation: operation.to_owned(), entries, calls })
+        let version = Version::translated(&outcome);
+        Ok(Answer { response: writing.response, version, operation: operation.to_owned(), entries, calls })
     }
 
     /// The answer to a changed role shows that role, and so do later answers.
