@@ -153,6 +153,8 @@ pub enum PartState {
     Unknown,
     /// It was not sent.
     NotSent,
+    /// It was applied, and taken back.
+    Undone,
 }
 
 impl PartState {
@@ -163,6 +165,7 @@ impl PartState {
             Self::Refused => "refused",
             Self::Unknown => "outcome unknown",
             Self::NotSent => "not sent",
+            Self::Undone => "undone",
         }
     }
 }
@@ -235,6 +238,14 @@ impl Error {
         if error.0.upstream.is_none() {
             error.0.message = format!("the request was carried out in part: {}", cause.0.message).into();
         }
+        error
+    }
+
+    /// A write of several calls failed half way, for the reason `cause`, and all that was applied was taken back: nothing
+    /// is left of it.
+    pub fn undone(parts: Vec<Part>, cause: Self) -> Self {
+        let mut error = cause;
+        error.0.parts = parts;
         error
     }
 

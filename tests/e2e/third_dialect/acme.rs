@@ -215,6 +215,10 @@ impl Adapter for Acme {
             _ => Ok(Step::Send { calls: calls.split_off(replies.len()), notes }),
         }
     }
+
+    fn accepted(&self, _: &Call, reply: &Reply) -> Result<()> {
+        self.person(reply).map(drop)
+    }
 }
 
 impl Acme {

@@ -111,6 +111,7 @@ pub fn every_error() -> Vec<Error> {
         Error::new(ErrorKind::MethodNotAllowed, "not this").with_allowed("GET, PUT".into()),
         Error::partial(parts(), refused(ErrorKind::Unavailable, StatusCode::BAD_GATEWAY)),
         Error::partial(parts(), Error::new(ErrorKind::Timeout, "no answer").with_effect(Effect::Unknown)),
+        Error::undone(parts(), refused(ErrorKind::Invalid, StatusCode::BAD_REQUEST)),
     ]);
     errors
 }
@@ -122,12 +123,13 @@ fn refused(kind: ErrorKind, status: StatusCode) -> Error {
 }
 
 fn parts() -> Vec<Part> {
-    let states = [PartState::Applied, PartState::Refused, PartState::Unknown, PartState::NotSent];
+    let states = [PartState::Applied, PartState::Refused, PartState::Unknown, PartState::NotSent, PartState::Undone];
     let fields = |state| match state {
         PartState::Applied => vec![Field::Email, Field::GivenName, Field::FamilyName, Field::Name],
         PartState::Refused => vec![Field::Grants, Field::Role, Field::Scope, Field::Preference("a.b".into())],
         PartState::Unknown => vec![Field::User, Field::Login, Field::Status, Field::Created, Field::Preferences],
         PartState::NotSent => vec![Field::Avatar, Field::Automated, Field::HasPassword],
+        PartState::Undone => vec![Field::Password],
     };
     states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
 }
