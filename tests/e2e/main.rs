@@ -24,5 +24,6 @@ mod served;
 mod third_dialect;
 mod undo;
 mod vendor_pages;
+mod versions;
 mod wire;
 mod wrong_input;

@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The body is not one JSON document.
+    /// The body is not one JSON document, or a header is not what it must be.
     Malformed,
     /// The request breaks a rule of its own API; the problems name the fields.
     Invalid,
@@ -48,6 +48,12 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// An object with the same key exists.
     Conflict,
+    /// The object is not, or not any more, as the client said that it must be.
+    PreconditionFailed,
+    /// The same request, which its client sent before, is not answered yet.
+    InProgress,
+    /// The client gave the key of a request that it sent before to another one.
+    KeyReused,
     /// Too many requests.
     RateLimited,
     /// The body is larger than the limit.

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::service_fn;
 
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     route::{Route, Routes, Shared},
     server::{self, Listening},
     stack::stack,
-    turns::Turns,
+    upkeep::upkeep,
     upstream::{self, Upstream},
 };
 
@@ -103,7 +103,9 @@ impl Gateway {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let admin = server::serve(admin_socket, admin, stopping_admin)?;
-        Ok(Running { listeners, admin, stop, stop_admin, ready, shared: service.shared, drain: config.limits.drain })
+        let shared = service.shared;
+        let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
+        Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
 
@@ -148,13 +150,14 @@ impl Service {
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
             reports: Reports::default(),
-            turns: Turns::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
             writes: TaskTracker::new(),
             on_crash: config.journal.on_crash,
+            releases: TaskTracker::new(),
+            lease: options.lease,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -226,6 +229,7 @@ pub struct Running {
     stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     shared: Arc<Shared>,
+    upkeep: AbortOnDropHandle<()>,
     drain: std::time::Duration,
 }
 
@@ -253,9 +257,12 @@ impl Running {
             // Writes whose clients have gone away are no less writes.
             self.shared.writes.close();
             self.shared.writes.wait().await;
+            self.shared.releases.close();
+            self.shared.releases.wait().await;
         })
         .await;
         let _ = self.stop_admin.send(true);
+        drop(self.upkeep);
         self.shared.links.close().await;
         finished
     }

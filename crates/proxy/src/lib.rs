@@ -14,6 +14,7 @@ mod layers;
 mod ledger;
 mod linking;
 mod listing;
+mod locks;
 mod pass;
 mod prefer;
 mod problem;
@@ -26,8 +27,10 @@ mod settle;
 mod stack;
 mod trace;
 mod translate;
-mod turns;
+mod upkeep;
 mod upstream;
+mod version;
+mod writing;
 
 pub use gateway::{Gateway, Running, StartError};
 

@@ -1,13 +1,12 @@
 //! A route: a face, an upstream, and what is done between them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use interlingua_core::{
     Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
 };
 use interlingua_links::{Links, Writes};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -19,7 +18,6 @@ use crate::{
     listing::Places,
     report::Reports,
     trace::Context,
-    turns::{Turn, Turns},
     upstream::Upstream,
 };
 
@@ -47,12 +45,15 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
-    pub(crate) turns: Turns,
     /// The headers in which any dialect has a credential.
     pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.
     pub(crate) writes: TaskTracker,
     pub(crate) on_crash: OnCrash,
+    /// The locks that are being given back.
+    pub(crate) releases: TaskTracker,
+    /// How long this process counts as alive to the others over the store, after it has said so.
+    pub(crate) lease: Duration,
 }
 
 impl Route {
@@ -107,17 +108,6 @@ impl Route {
         link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
         })
-    }
-
-    /// The right to write a user of the upstream.
-    ///
-    /// # Errors
-    ///
-    /// Others are writing the user until the deadline.
-    pub(crate) async fn turn(&self, user: &UserId, deadline: Instant) -> Result<Turn> {
-        tokio::time::timeout_at(deadline, self.shared.turns.take(&self.upstream.server(), user))
-            .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "others were writing the same user for too long"))
     }
 
     /// Where the field of a note stands: in the client's own documents, or in the upstream's.
