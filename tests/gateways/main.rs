@@ -7,6 +7,7 @@
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod client;
+mod killed;
 #[path = "../../crates/links/tests/conformance/server.rs"]
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod postgres;
@@ -57,6 +58,10 @@ fn main() -> ExitCode {
         }),
         over_postgres("of_many_who_make_a_user_one_does", || {
             runtime().block_on(async { writers::made_once(&postgres::database().await).await });
+        }),
+        Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
+            runtime().block_on(killed::at_any_moment());
+            Ok(())
         }),
         over_postgres("without_the_store_the_others_go_on", || runtime().block_on(store_down())),
     ];
