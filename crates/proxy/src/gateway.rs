@@ -155,6 +155,7 @@ impl Service {
             writes: TaskTracker::new(),
             releases: TaskTracker::new(),
             lease: options.lease,
+            keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }

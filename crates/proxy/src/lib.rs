@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod again;
 mod answer;
 mod auth;
 mod body;
 mod cli;
 pub mod config;
+mod entered;
 mod executor;
 mod fallback;
 mod gateway;
@@ -18,6 +20,8 @@ mod pass;
 mod prefer;
 mod problem;
 mod relay;
+mod repeat_key;
+mod repeats;
 mod report;
 mod route;
 mod server;

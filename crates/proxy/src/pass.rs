@@ -7,11 +7,13 @@ use http::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step};
+use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step, User, UserId};
 use tokio::time::Instant;
 
 use crate::{
+    again, answer,
     body::{self, Body},
+    entered::Entered,
     executor::{self, Transport},
     headers,
     prefer::PREFER,
@@ -62,7 +64,7 @@ pub(crate) async fn pass(
         _ => None,
     };
     if let Some(if_match) = &if_match {
-        let upstream = Straight { route, context, deadline, has_versions: AtomicBool::new(false) };
+        let upstream = Straight::new(route, context);
         let version = upstream.version(command.as_ref().ok()).await?;
         if !upstream.has_versions.into_inner() {
             if_match.check(version.as_ref())?;
@@ -73,7 +75,14 @@ pub(crate) async fn pass(
     if let Some(held) = &held {
         held.check().await?;
     }
+    let entered = match operation.access {
+        Access::Write => Entered::open(route, context, command.as_ref().ok(), &method, &target, &body).await?,
+        Access::Read => None,
+    };
     let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
+    if let Some(entered) = entered {
+        entered.ended(route, &reply).await;
+    }
     let mut reply = reply.map_err(|error| match operation.access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
@@ -92,30 +101,65 @@ pub(crate) async fn pass(
 }
 
 /// The calls of our own beside a request that passes.
-struct Straight<'a> {
+pub(crate) struct Straight<'a> {
     route: &'a Route,
     context: &'a Context,
-    deadline: Instant,
     /// Whether the upstream has shown a version of its own, which is then the one that counts.
     has_versions: AtomicBool,
 }
 
-impl Straight<'_> {
+impl<'a> Straight<'a> {
+    pub(crate) fn new(route: &'a Route, context: &'a Context) -> Self {
+        Self { route, context, has_versions: AtomicBool::new(false) }
+    }
+
+    async fn user(&self, user: UserId) -> Result<Option<User>> {
+        let get = Command::GetUser { user };
+        let adapter = &*self.route.upstream.adapter;
+        let executed = executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?;
+        Ok(executed.outcome.user())
+    }
+
     /// The version that the user has now; none where there is no user yet, or nobody can tell whom the request is about.
     async fn version(&self, command: Option<&Command>) -> Result<Option<Version>> {
         let Some(user) = command.and_then(Command::user).cloned() else { return Ok(None) };
-        let get = Command::GetUser { user };
-        let executed = executor::execute(&*self.route.face, &get, self, self.route.most_calls(), |_| Ok(())).await?;
-        Ok(executed.outcome.user().as_ref().and_then(Version::of))
+        Ok(self.user(user).await?.as_ref().and_then(Version::of))
     }
 }
 
 impl Transport for Straight<'_> {
     async fn send(&self, call: &Call) -> Result<Reply> {
-        let reply = self.route.upstream.call(call, self.context, self.deadline).await?;
+        let reply = self.route.upstream.call(call, self.context, answer::deadline(self.route, self.context)).await?;
         self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
         Ok(reply)
     }
+}
+
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream does not tell.
+pub(crate) async fn show(route: &Route, request: &Request, context: &Context) -> Result<Option<Response<Body>>> {
+    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    let upstream = Straight::new(route, context);
+    let user = match route.face.read(request).map(|reading| reading.command) {
+        Ok(Command::UpdateUser { user, .. }) => upstream.user(user).await?,
+        Ok(Command::CreateUser(new)) => again::find(route, &upstream, &new).await?,
+        Ok(Command::DeleteUser { .. } | Command::SendMessage { .. }) => {
+            let writing = route.face.write(operation.name, &Outcome::Done)?;
+            return Ok(Some(answer::to_http(route.face.dialect(), writing.response)));
+        }
+        _ => None,
+    };
+    let Some(user) = user else { return Ok(None) };
+    let version = Version::of(&user);
+    let writing = route.face.write(operation.name, &Outcome::User(Box::new(user)))?;
+    let mut response = answer::to_http(route.face.dialect(), writing.response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
+    Ok(Some(response))
 }
 
 /// The most bytes of a document that is looked at for one user.

@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) releases: TaskTracker,
     /// How long this process counts as alive to the others over the store, after it has said so.
     pub(crate) lease: Duration,
+    /// How long what came of a request is kept for those who send it again.
+    pub(crate) keep_answers: Duration,
 }
 
 impl Route {

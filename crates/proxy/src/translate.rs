@@ -16,6 +16,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::time::Instant;
 
 use crate::{
+    again,
     executor::{self, Executed, Transport},
     linking::{Unlinked, store_error},
     listing::{self, Listed},
@@ -85,6 +86,23 @@ pub(crate) async fn translate(
     let if_match = IfMatch::on(understood.access, headers)?;
     let translation = Translation { route, context, deadline, preferred, if_match, held: OnceLock::new() };
     translation.carry_out(understood).await
+}
+
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream or the store does not tell.
+pub(crate) async fn show(
+    route: Arc<Route>,
+    request: &Request,
+    headers: &HeaderMap,
+    context: Context,
+    deadline: Instant,
+) -> Result<Option<Answer>> {
+    let understood = understand(&route, request)?;
+    let preferred = Handling::of(headers).map(Handling::on_loss);
+    Translation { route, context, deadline, preferred, if_match: None, held: OnceLock::new() }.show(understood).await
 }
 
 /// Our trouble, and it will pass.
@@ -207,6 +225,25 @@ impl Translation {
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
+    }
+
+    async fn show(&self, understood: Understood) -> Result<Option<Answer>> {
+        let (adapter, access) = (&*self.route.upstream.adapter, understood.access);
+        let executed = match &understood.command {
+            Command::UpdateUser { user, .. } => {
+                let get = Command::GetUser { user: self.route.pair().user_to_upstream(user).await? };
+                executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?
+            }
+            Command::CreateUser(new) => {
+                let Some(user) = again::find(&self.route, self, new).await? else { return Ok(None) };
+                let (notes, applied) = (Vec::new(), Vec::new());
+                Executed { outcome: Outcome::User(Box::new(user)), notes, calls: 0, applied }
+            }
+            _ => {
+                return self.write(&understood.operation, access, Outcome::Done, understood.notes, 0).map(Some);
+            }
+        };
+        self.answer(understood, executed).await.map(Some)
     }
 
     /// The version that the user has now; none where there is no user yet.

@@ -15,7 +15,7 @@ use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Removal, Text, UserI
 use serde_json::Value;
 
 use super::{
-    Client, Config, ConfigErrors, Limits, Listener, Route, Sandbox, Upstream,
+    Client, Config, ConfigErrors, Limits, Listener, Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -61,10 +61,11 @@ impl<'a> Check<'a> {
         let clients = self.clients(file.clients);
         let limits = self.limits(&file.limits);
         let ids = self.ids(&file.links.ids);
+        let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
         let (store, users, scopes) = self.links(file.links);
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, store) {
-            (Some(admin), Some(limits), Some(store)) if self.report.is_empty() => Ok(Config {
+        match (file.admin.address, limits, store, keep) {
+            (Some(admin), Some(limits), Some(store), Some(keep)) if self.report.is_empty() => Ok(Config {
                 admin: admin.0,
                 limits,
                 upstreams,
@@ -72,6 +73,7 @@ impl<'a> Check<'a> {
                 listeners,
                 adapters,
                 store,
+                repeats: Repeats { keep },
                 ids,
                 users,
                 scopes,

@@ -30,6 +30,9 @@ drain = "30s"
 
 [links]
 store = "sqlite:interlingua.db"
+
+[repeats]
+keep = "24h"
 "#;
 
 /// How long to wait for an upstream that sets no time.
@@ -52,6 +55,7 @@ pub(super) struct File {
     pub(super) admin: Admin,
     pub(super) limits: Limits,
     pub(super) links: Links,
+    pub(super) repeats: Repeats,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -98,6 +102,13 @@ pub(super) struct Links {
 pub(super) struct Numbers {
     pub(super) first: Option<u64>,
     pub(super) last: Option<u64>,
+}
+
+/// What is kept for requests that are sent again.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Repeats {
+    pub(super) keep: Option<Span>,
 }
 
 /// What the words of the dialects mean.

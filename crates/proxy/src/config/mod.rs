@@ -64,6 +64,8 @@ pub struct Config {
     pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
     /// Where links are kept.
     pub store: Location,
+    /// What is kept for requests that are sent again.
+    pub repeats: Repeats,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -88,6 +90,13 @@ pub struct Limits {
     pub deadline: Duration,
     /// How long requests may go on after the order to stop. Default: 30 seconds.
     pub drain: Duration,
+}
+
+/// What is kept for requests that are sent again with the same `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// How long what came of a request is told to those who repeat it. Default: 24 hours.
+    pub keep: Duration,
 }
 
 /// A server that is called.
@@ -167,6 +176,7 @@ impl fmt::Debug for Config {
             .field("listeners", &self.listeners)
             .field("adapters", &self.adapters.keys())
             .field("store", &self.store)
+            .field("repeats", &self.repeats)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())
