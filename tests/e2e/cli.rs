@@ -56,10 +56,10 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 fn help_lists_the_commands() {
     let help = run(&["--help"], "");
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "check", "translate", "plan", "links", "Exit codes", "RUST_LOG"] {
+    for word in ["serve", "check", "translate", "plan", "links", "journal", "Exit codes", "RUST_LOG"] {
         assert!(help.out.contains(word), "{word} is not in: {}", help.out);
     }
-    for command in ["serve", "check", "translate", "plan", "links"] {
+    for command in ["serve", "check", "translate", "plan", "links", "journal"] {
         assert!(run(&[command, "--help"], "").out.contains("--config"));
     }
 }

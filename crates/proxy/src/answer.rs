@@ -10,6 +10,7 @@ use http::{
     header::{CONTENT_TYPE, ETAG},
 };
 use interlingua_core::{Access, Dialect, NoteKind, Result};
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
     layers::{BoxError, BoxFuture},
     pass::{self, Passing},
     prefer::{Handling, PREFERENCE_APPLIED},
+    repeat_key::RepeatKey,
+    repeats,
     report::{FIDELITY, Report},
     route::Route,
     trace::{Context, Success},
@@ -48,19 +51,38 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let operation = route.face.dialect().find(request.method(), request.uri().path());
     if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
         let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
-        in_a_task(&shared, context, by_route(route, request)).await
+        match RepeatKey::of(request.headers())? {
+            Some(key) => in_a_task(&shared, context, repeats::once(route, key, request)).await,
+            None => in_a_task(&shared, context, by_route(route, request)).await,
+        }
     } else {
         let headers = request.headers().clone();
         Ok(unless_known(&headers, by_route(route, request).await?))
     }
 }
 
-async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Response<Body>> {
+/// A request as adapters read it.
+pub(crate) fn read(request: &Request<ReadBody>) -> interlingua_core::Request {
+    let uri = request.uri();
+    interlingua_core::Request::new(request.method().clone(), uri.path(), request.body().decoded.clone())
+        .with_query(uri.query().unwrap_or_default())
+}
+
+/// When a request's time is over.
+pub(crate) fn deadline(route: &Route, context: &Context) -> Instant {
+    context.started + route.shared.limits.deadline
+}
+
+/// Passes or translates a request.
+///
+/// # Errors
+///
+/// In the words of the canonical model.
+pub(crate) async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = Context::on(&request);
-    let deadline = context.started + route.shared.limits.deadline;
+    let deadline = deadline(&route, &context);
+    let read = read(&request);
     let (parts, body) = request.into_parts();
-    let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded)
-        .with_query(parts.uri.query().unwrap_or_default());
     if route.passes() {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let passing = Passing { method: parts.method, target, headers: parts.headers, body: body.raw };
@@ -74,7 +96,13 @@ async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Respo
     }
 }
 
-fn translated(route: &Route, context: &Context, answer: Answer, handling: Option<Handling>) -> Response<Body> {
+/// The answer to a translated request, with its headers, its report kept.
+pub(crate) fn translated(
+    route: &Route,
+    context: &Context,
+    answer: Answer,
+    handling: Option<Handling>,
+) -> Response<Body> {
     let Answer { response, version, operation, entries, calls } = answer;
     let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count();
     // Nobody else sets it.

@@ -159,6 +159,7 @@ impl Service {
             on_crash: config.journal.on_crash,
             releases: TaskTracker::new(),
             lease,
+            keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod again;
 mod answer;
 mod auth;
 mod body;
@@ -20,6 +21,8 @@ mod prefer;
 mod problem;
 mod recovery;
 mod relay;
+mod repeat_key;
+mod repeats;
 mod report;
 mod route;
 mod server;

@@ -7,15 +7,19 @@ use http::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step};
+use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step, User, UserId};
+use interlingua_links::State;
 use tokio::time::Instant;
 
 use crate::{
+    again, answer,
     body::{self, Body},
     executor::{Stage, Transport},
     headers,
+    ledger::Ledger,
     prefer::PREFER,
     route::Route,
+    settle::state_after,
     trace::Context,
     version::{IfMatch, Version},
 };
@@ -62,7 +66,7 @@ pub(crate) async fn pass(
         _ => None,
     };
     if let Some(if_match) = &if_match {
-        let upstream = Straight { route, context, deadline, has_versions: AtomicBool::new(false) };
+        let upstream = Straight::new(route, context);
         let version = upstream.version(command.as_ref().ok()).await?;
         if !upstream.has_versions.into_inner() {
             if_match.check(version.as_ref())?;
@@ -73,7 +77,23 @@ pub(crate) async fn pass(
     if let Some(held) = &held {
         held.check().await?;
     }
+    let journal = route.shared.links.writes();
+    let mut ledger = match operation.access {
+        Access::Write => {
+            let write = write(&method, &target, &body, command.as_ref().ok());
+            let user = command.as_ref().ok().and_then(Command::user);
+            let mut ledger = Ledger::open(&route.care(&*journal, context), user, vec![write], vec![None]).await?;
+            ledger.sending(0).await?;
+            Some(ledger)
+        }
+        Access::Read => None,
+    };
     let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
+    if let Some(ledger) = &mut ledger {
+        let state = state(route, &ledger.writes()[0].call, &reply);
+        ledger.mark(0, state).await;
+        ledger.close(None).await;
+    }
     let mut reply = reply.map_err(|error| match operation.access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
@@ -91,31 +111,87 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
+/// A write that passes, as a call.
+fn write(method: &Method, target: &str, body: &Bytes, command: Option<&Command>) -> Call {
+    let call = Call::write(method.clone(), target, body.clone(), Vec::new());
+    // A method says it of HTTP, and what it means says it of POST: a change is what is to be, and not one more.
+    let is_repeatable = *method == Method::PUT || matches!(command, Some(Command::UpdateUser { .. }));
+    if is_repeatable { call.repeatable() } else { call }
+}
+
+/// What came of a write that passed.
+fn state(route: &Route, write: &Call, reply: &Result<Reply>) -> State {
+    match reply.as_ref().map(|reply| route.upstream.adapter.accepted(write, reply)) {
+        Ok(Ok(())) => State::Applied,
+        Ok(Err(error)) if error.effect() == Effect::Refused => State::Refused,
+        // An answer that nobody understands tells nothing.
+        Ok(Err(_)) => State::Unknown,
+        Err(error) => state_after(error),
+    }
+}
+
 /// The calls of our own beside a request that passes.
-struct Straight<'a> {
+pub(crate) struct Straight<'a> {
     route: &'a Route,
     context: &'a Context,
-    deadline: Instant,
     /// Whether the upstream has shown a version of its own, which is then the one that counts.
     has_versions: AtomicBool,
 }
 
-impl Straight<'_> {
+impl<'a> Straight<'a> {
+    pub(crate) fn new(route: &'a Route, context: &'a Context) -> Self {
+        Self { route, context, has_versions: AtomicBool::new(false) }
+    }
+
+    async fn user(&self, user: UserId) -> Result<Option<User>> {
+        let executed = self.route.executor(self).read(&Command::GetUser { user }).await?;
+        Ok(executed.outcome.user())
+    }
+
     /// The version that the user has now; none where there is no user yet, or nobody can tell whom the request is about.
     async fn version(&self, command: Option<&Command>) -> Result<Option<Version>> {
         let Some(user) = command.and_then(Command::user).cloned() else { return Ok(None) };
-        let get = Command::GetUser { user };
-        let executed = self.route.executor(self).read(&get).await?;
-        Ok(executed.outcome.user().as_ref().and_then(Version::of))
+        Ok(self.user(user).await?.as_ref().and_then(Version::of))
     }
 }
 
 impl Transport for Straight<'_> {
-    async fn send(&self, call: &Call, _: Stage) -> Result<Reply> {
-        let reply = self.route.upstream.call(call, self.context, self.deadline).await?;
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let deadline = match stage {
+            Stage::First | Stage::Begun => answer::deadline(self.route, self.context),
+            Stage::Settling(until) => until,
+        };
+        let reply = self.route.upstream.call(call, self.context, deadline).await?;
         self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
         Ok(reply)
     }
+}
+
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream does not tell.
+pub(crate) async fn show(route: &Route, request: &Request, context: &Context) -> Result<Option<Response<Body>>> {
+    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    let upstream = Straight::new(route, context);
+    let user = match route.face.read(request).map(|reading| reading.command) {
+        Ok(Command::UpdateUser { user, .. }) => upstream.user(user).await?,
+        Ok(Command::CreateUser(new)) => again::find(route, &upstream, &new).await?,
+        Ok(Command::DeleteUser { .. } | Command::SendMessage { .. }) => {
+            let writing = route.face.write(operation.name, &Outcome::Done)?;
+            return Ok(Some(answer::to_http(route.face.dialect(), writing.response)));
+        }
+        _ => None,
+    };
+    let Some(user) = user else { return Ok(None) };
+    let version = Version::of(&user);
+    let writing = route.face.write(operation.name, &Outcome::User(Box::new(user)))?;
+    let mut response = answer::to_http(route.face.dialect(), writing.response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
+    Ok(Some(response))
 }
 
 /// The most bytes of a document that is looked at for one user.

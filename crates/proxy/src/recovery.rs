@@ -10,7 +10,7 @@ use std::{
 };
 
 use interlingua_core::{Call, Error, ErrorKind, Reply, Result};
-use interlingua_links::{Ending, Entry, EntryFilter, EntryId, Shown, State, Writes};
+use interlingua_links::{Ending, Entry, EntryFilter, EntryId, Lock, Shown, State, Writes};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -18,9 +18,10 @@ use crate::{
     executor::{Stage, Transport, told},
     ledger::Ledger,
     linking::store_error,
-    route::Shared,
+    route::{Route, Shared},
     settle::{SETTLE, Settling},
     trace::Context,
+    translate::overloaded,
     upstream::Upstream,
 };
 
@@ -120,37 +121,50 @@ impl Recovery {
     }
 
     async fn settle_taken(&self, journal: &dyn Writes, entry: Entry, upstream: &Upstream, way: Way) -> Result<()> {
-        let user = entry.intent.user.clone();
-        let _lock = match &user {
-            Some(user) => {
-                let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
-                Some(lock.ok_or_else(|| Error::new(ErrorKind::Overloaded, "others are writing the user"))?)
-            }
-            None => None,
-        };
+        let _lock = lock(journal, upstream, &entry).await?;
         if is_overtaken(journal, &entry).await? {
             return Err(Error::new(ErrorKind::Conflict, "the user was written again since; nothing is sent any more"));
         }
         let shown = entry.clone();
-        let mut ledger = Ledger::taken_over(journal, entry)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
-        let direct = Direct(upstream);
-        let until = Instant::now() + SETTLE;
-        // Whoever sent a write is gone for as long as a lease lasts.
-        let may_arrive = false;
-        let settling =
-            Settling { adapter: &*upstream.adapter, transport: &direct, user: user.as_ref(), until, may_arrive };
-        settle_by(way, &settling, &mut ledger).await?;
-        if ledger.ending() == Ending::Partial && !ledger.is_lost() {
-            return Err(Error::new(
-                ErrorKind::Partial,
-                "some of it was done, and the rest can be neither done nor undone",
-            ));
-        }
-        ledger.close(Some("settled after a crash")).await;
+        bring_to_end(journal, upstream, entry, way).await?;
         tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
         Ok(())
     }
+}
+
+/// The right to write the user that an entry is about.
+async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Result<Option<Lock>> {
+    let Some(user) = &entry.intent.user else { return Ok(None) };
+    let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
+    lock.map(Some).ok_or_else(|| overloaded("others are writing the user"))
+}
+
+/// Brings an entry that was taken over to an end in one way or the other, and closes it.
+///
+/// # Errors
+///
+/// Something of it was done, and the rest can be neither done nor undone; the entry stays open.
+async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, way: Way) -> Result<()> {
+    let user = entry.intent.user.clone();
+    let mut ledger = Ledger::taken_over(journal, entry)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
+    let settling = Settling {
+        adapter: &*upstream.adapter,
+        transport: &Direct(upstream),
+        user: user.as_ref(),
+        until: Instant::now() + SETTLE,
+        // Whoever sent a write is gone for as long as a lease lasts.
+        may_arrive: false,
+    };
+    let brought = settle_by(way, &settling, &mut ledger).await;
+    if ledger.ending() == Ending::Partial || ledger.is_lost() {
+        let error =
+            || Error::new(ErrorKind::Partial, "some of it was done, and the rest can be neither done nor undone");
+        return Err(told(&ledger, brought.err().unwrap_or_else(error)));
+    }
+    ledger.close(Some("settled after a crash")).await;
+    // What was refused is an end, too.
+    brought
 }
 
 /// Brings writes to an end in one way or the other, as far as that goes. What had failed before is not finished.
@@ -185,76 +199,15 @@ async fn is_overtaken(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
     Ok(false)
 }
 
-/// What came of a request that was interrupted, for whoever repeats it.
-pub(crate) enum Resumed {
-    /// All of it is done, some of it just now.
-    Done,
-    /// Nothing of it is done, or nothing that does harm when it is done again: it can be begun afresh.
-    Nothing,
-}
-
-#[expect(dead_code, reason = "requests cannot be repeated yet")]
-/// Takes up the writes of a request that was interrupted, where they were left. The caller has the user's lock.
+/// Goes on, for a client that repeats its request, with an entry that was taken over: sends what was not sent.
 ///
 /// # Errors
 ///
-/// Somebody else is at it, or it cannot be brought to an end; the error tells what became of each write.
-pub(crate) async fn resume<T: Transport>(
-    journal: &dyn Writes,
-    entry: EntryId,
-    settling: &Settling<'_, T>,
-) -> Result<Resumed> {
-    let conflict = || Error::new(ErrorKind::Conflict, "the request is being worked on");
-    let found = journal.entry(entry).await.map_err(|error| store_error(&error))?.ok_or_else(conflict)?;
-    match found.closed {
-        Some((_, Ending::Done, _)) => return Ok(Resumed::Done),
-        Some((_, Ending::Refused, _)) => return Ok(Resumed::Nothing),
-        // To do again what was done has no effect.
-        Some(_) if found.intent.writes.iter().all(|write| write.repeatable) => return Ok(Resumed::Nothing),
-        Some(_) => return Err(unsettled(journal, found)),
-        None => {}
-    }
-    let taken = journal.take_over(entry).await.map_err(|error| store_error(&error))?.ok_or_else(conflict)?;
-    if taken.states.iter().all(|state| *state == State::NotSent) {
-        journal.close(entry, Ending::Refused, Some("begun afresh")).await.map_err(|error| store_error(&error))?;
-        return Ok(Resumed::Nothing);
-    }
-    let again = taken.clone();
-    let Some(mut ledger) = Ledger::taken_over(journal, taken) else {
-        let _ = journal.release(entry).await;
-        return Err(unsettled(journal, again));
-    };
-    let finished = settle_by(Way::Finish, settling, &mut ledger).await;
-    match (finished, ledger.ending()) {
-        (_, Ending::Done) => {
-            ledger.close(Some("finished when the request was repeated")).await;
-            Ok(Resumed::Done)
-        }
-        (_, Ending::Refused) => {
-            ledger.close(Some("taken back when the request was repeated")).await;
-            Ok(Resumed::Nothing)
-        }
-        (finished, _) => {
-            let _ = journal.release(entry).await;
-            let error = finished.err().unwrap_or_else(|| Error::new(ErrorKind::Unavailable, UNSETTLED));
-            Err(told(&ledger, error))
-        }
-    }
-}
-
-const UNSETTLED: &str = "the request was interrupted, and cannot be brought to an end";
-
-fn unsettled(journal: &dyn Writes, mut entry: Entry) -> Error {
-    // What was sent is of no interest here, only what became of it.
-    entry.intent.writes.iter_mut().for_each(|write| {
-        write.body.get_or_insert_default();
-        write.undo = None;
-    });
-    let error = Error::new(ErrorKind::Unavailable, UNSETTLED);
-    match Ledger::taken_over(journal, entry) {
-        Some(ledger) => told(&ledger, error),
-        None => error,
-    }
+/// It cannot be brought to an end; the error tells what became of each write.
+pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<()> {
+    let journal = &*route.shared.links.writes();
+    let _lock = lock(journal, &route.upstream, &entry).await?;
+    bring_to_end(journal, &route.upstream, entry, Way::Finish).await
 }
 
 /// Tells of an entry: ids, names and states, and nothing of what was written.

@@ -16,6 +16,7 @@ use crate::{
     ledger::Care,
     linking::{Pair, store_error},
     listing::Places,
+    repeat_key::RepeatKey,
     report::Reports,
     trace::Context,
     upstream::Upstream,
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) releases: TaskTracker,
     /// How long this process counts as alive to the others over the store, after it has said so.
     pub(crate) lease: Duration,
+    /// How long what came of a request is kept for those who send it again.
+    pub(crate) keep_answers: Duration,
 }
 
 impl Route {
@@ -77,11 +80,18 @@ impl Route {
         Executor { adapter: &*self.upstream.adapter, transport, most_calls: self.most_calls() }
     }
 
-    /// How writes of this route are taken care of; whose they are is still to be said.
-    pub(crate) fn care<'a>(&'a self, journal: &'a dyn Writes) -> Care<'a> {
-        let prepares_undo = self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo;
-        let (on_partial, upstream) = (self.on_partial, self.upstream.name.as_str());
-        Care { journal, request: "", upstream, operation: "", client: "", key: None, on_partial, prepares_undo }
+    /// How the writes of a request are taken care of.
+    pub(crate) fn care<'a>(&'a self, journal: &'a dyn Writes, context: &'a Context) -> Care<'a> {
+        Care {
+            journal,
+            request: context.id(),
+            upstream: &self.upstream.name,
+            operation: context.seen.operation.get().map_or("", String::as_str),
+            client: context.client(),
+            key: context.seen.repeat.get().map(RepeatKey::as_str),
+            on_partial: self.on_partial,
+            prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,
+        }
     }
 
     /// How many calls one request may take.

@@ -7,7 +7,7 @@ use interlingua_core::{Effect, Error, ErrorKind};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::route::Route;
+use crate::{repeat_key::RepeatKey, route::Route};
 
 /// The header that names a request, in and out and towards the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) client: OnceLock<Arc<str>>,
     /// The name of the operation.
     pub(crate) operation: OnceLock<String>,
+    /// The key under which what came of the request is kept, for when it is sent again.
+    pub(crate) repeat: OnceLock<RepeatKey>,
     /// The name of the upstream, where it is another than the route's.
     pub(crate) upstream: OnceLock<String>,
     pub(crate) success: OnceLock<Success>,

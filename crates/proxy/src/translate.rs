@@ -16,8 +16,8 @@ use rand::distr::{Alphanumeric, SampleString};
 use tokio::time::Instant;
 
 use crate::{
+    again,
     executor::{Executed, Stage, Transport},
-    ledger::Care,
     linking::{Unlinked, store_error},
     listing::{self, Listed},
     locks::Held,
@@ -86,6 +86,23 @@ pub(crate) async fn translate(
     let if_match = IfMatch::on(understood.access, headers)?;
     let translation = Translation { route, context, deadline, preferred, if_match, held: OnceLock::new() };
     translation.carry_out(understood).await
+}
+
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream or the store does not tell.
+pub(crate) async fn show(
+    route: Arc<Route>,
+    request: &Request,
+    headers: &HeaderMap,
+    context: Context,
+    deadline: Instant,
+) -> Result<Option<Answer>> {
+    let understood = understand(&route, request)?;
+    let preferred = Handling::of(headers).map(Handling::on_loss);
+    Translation { route, context, deadline, preferred, if_match: None, held: OnceLock::new() }.show(understood).await
 }
 
 /// Our trouble, and it will pass.
@@ -203,18 +220,31 @@ impl Translation {
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
         let journal = self.route.shared.links.writes();
-        let care = Care {
-            request: self.context.id(),
-            operation: &understood.operation,
-            client: self.context.client(),
-            key: None,
-            ..self.route.care(&*journal)
-        };
+        let care = self.route.care(&*journal, &self.context);
         let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
+    }
+
+    async fn show(&self, understood: Understood) -> Result<Option<Answer>> {
+        let access = understood.access;
+        let executed = match &understood.command {
+            Command::UpdateUser { user, .. } => {
+                let get = Command::GetUser { user: self.route.pair().user_to_upstream(user).await? };
+                self.route.executor(self).read(&get).await?
+            }
+            Command::CreateUser(new) => {
+                let Some(user) = again::find(&self.route, self, new).await? else { return Ok(None) };
+                let (notes, applied) = (Vec::new(), Vec::new());
+                Executed { outcome: Outcome::User(Box::new(user)), notes, calls: 0, applied }
+            }
+            _ => {
+                return self.write(&understood.operation, access, Outcome::Done, understood.notes, 0).map(Some);
+            }
+        };
+        self.answer(understood, executed).await.map(Some)
     }
 
     /// The version that the user has now; none where there is no user yet.

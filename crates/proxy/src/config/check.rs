@@ -16,7 +16,7 @@ use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Route, Sandbox, Upstream,
+    Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -65,24 +65,28 @@ impl<'a> Check<'a> {
         let clients = self.clients(file.clients);
         let limits = self.limits(&file.limits);
         let ids = self.ids(&file.links.ids);
+        let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
         let (store, users, scopes) = self.links(file.links);
         let journal = self.journal(&file.journal, store.as_ref());
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, journal, store) {
-            (Some(admin), Some(limits), Some(journal), Some(store)) if self.report.is_empty() => Ok(Config {
-                admin: admin.0,
-                limits,
-                upstreams,
-                clients,
-                listeners,
-                adapters,
-                journal,
-                store,
-                ids,
-                users,
-                scopes,
-                sandbox,
-            }),
+        match (file.admin.address, limits, journal, store, keep) {
+            (Some(admin), Some(limits), Some(journal), Some(store), Some(keep)) if self.report.is_empty() => {
+                Ok(Config {
+                    admin: admin.0,
+                    limits,
+                    upstreams,
+                    clients,
+                    listeners,
+                    adapters,
+                    journal,
+                    store,
+                    repeats: Repeats { keep },
+                    ids,
+                    users,
+                    scopes,
+                    sandbox,
+                })
+            }
             _ => Err(self.report.into_errors()),
         }
     }

@@ -36,6 +36,9 @@ on_crash = "report"
 
 [links]
 store = "sqlite:interlingua.db"
+
+[repeats]
+keep = "24h"
 "#;
 
 /// How long to wait for an upstream that sets no time.
@@ -59,6 +62,7 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) journal: Journal,
     pub(super) links: Links,
+    pub(super) repeats: Repeats,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -115,6 +119,13 @@ pub(super) struct Links {
 pub(super) struct Numbers {
     pub(super) first: Option<u64>,
     pub(super) last: Option<u64>,
+}
+
+/// What is kept for requests that are sent again.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Repeats {
+    pub(super) keep: Option<Span>,
 }
 
 /// What the words of the dialects mean.

@@ -66,6 +66,8 @@ pub struct Config {
     pub journal: Journal,
     /// Where links are kept.
     pub store: Location,
+    /// What is kept for requests that are sent again.
+    pub repeats: Repeats,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -125,6 +127,13 @@ pub enum OnPartial {
     Report,
     /// What was applied is taken back, as far as it can be, and the client is told.
     Undo,
+}
+
+/// What is kept for requests that are sent again with the same `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// How long what came of a request is told to those who repeat it. Default: 24 hours.
+    pub keep: Duration,
 }
 
 /// A server that is called.
@@ -207,6 +216,7 @@ impl fmt::Debug for Config {
             .field("adapters", &self.adapters.keys())
             .field("journal", &self.journal)
             .field("store", &self.store)
+            .field("repeats", &self.repeats)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())

@@ -229,6 +229,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.listeners[0].routes[0].loss, LossPolicy::default());
     assert_eq!(config.listeners[0].routes[0].removal, Removal::Reversible);
     assert_eq!(config.store.to_string(), "sqlite:interlingua.db");
+    assert_eq!(config.repeats.keep, Duration::from_secs(24 * 60 * 60));
     assert_eq!(config.ids["textus"], IdRange::new(1, 2_147_483_647).unwrap());
     assert_eq!(config.listeners[0].routes[0].fallback, None);
     assert_eq!(config.sandbox, Sandbox::default());
@@ -261,6 +262,8 @@ fn what_is_said_counts() {
             [[listeners]]
             address = "127.0.0.1:0"
             routes = [{{ face = "textus", upstream = "partner" }}, {{ face = "ecgrid", upstream = "partner" }}]
+            [repeats]
+            keep = "90m"
             [mapping.preferences]
             mobile = "cell"
             [roles.ecgrid]
@@ -275,6 +278,7 @@ fn what_is_said_counts() {
     )
     .unwrap();
     assert_eq!((config.limits.body, config.limits.drain), (65_536, Duration::ZERO));
+    assert_eq!(config.repeats.keep, Duration::from_secs(90 * 60));
     let other = &config.upstreams["other"];
     assert_eq!((other.credential.expose(), other.timeout), ("hush-file", Duration::from_millis(500)));
     assert_eq!((other.base_url.authority().as_str(), other.base_url.prefix()), ("partner.example", "/api"));

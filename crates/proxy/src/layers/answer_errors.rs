@@ -80,7 +80,8 @@ fn canonical(error: BoxError) -> Error {
     }
 }
 
-fn refusal(route: Option<&Route>, error: &Error) -> Response<Body> {
+/// A failure as the face's own error document.
+pub(crate) fn refusal(route: Option<&Route>, error: &Error) -> Response<Body> {
     let mut response = match route {
         Some(route) => answer::to_http(route.face.dialect(), route.face.write_error(error)),
         None => problem::internal(),

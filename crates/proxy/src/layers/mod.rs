@@ -9,7 +9,7 @@ mod read_bodies;
 mod serve_files;
 mod trace_requests;
 
-pub(crate) use answer_errors::AnswerErrors;
+pub(crate) use answer_errors::{AnswerErrors, refusal};
 pub(crate) use authenticate::Authenticate;
 pub(crate) use catch_panics::CatchPanics;
 pub(crate) use fall_back::FallBack;
