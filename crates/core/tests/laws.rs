@@ -113,6 +113,7 @@ impl Toy {
             counts_pages: false,
             fresh_ids: 0..=999,
             files: &[],
+            rate_headers: None,
         };
         Self { fault, dialect, plans: AtomicU32::new(0) }
     }

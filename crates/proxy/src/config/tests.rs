@@ -35,6 +35,7 @@ impl Fake {
             counts_pages: false,
             fresh_ids: 1..=2_147_483_647,
             files: &[],
+            rate_headers: None,
         };
         Box::new(Self { dialect: Arc::new(dialect), mapping: Mapping::default() })
     }
