@@ -18,6 +18,7 @@ mod pass;
 mod protocol;
 mod recorder;
 mod refusals;
+mod resilience;
 mod roles;
 mod secrets;
 mod served;

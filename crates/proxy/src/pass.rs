@@ -14,6 +14,7 @@ use crate::{
     prefer::PREFER,
     route::Route,
     trace::Context,
+    upstream::Message,
 };
 
 /// A request on its way through.
@@ -56,8 +57,11 @@ pub(crate) async fn pass(
         (Access::Write, Some(user)) => Some(route.turn(user, deadline).await?),
         _ => None,
     };
-    let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
-    let mut reply = reply.map_err(|error| match operation.access {
+    let access = operation.access;
+    // Of a write nobody here knows whether twice has the effect of once.
+    let message = Message { method, target, headers, body, access, repeatable: access == Access::Read };
+    let reply = route.upstream.send(message, context, deadline).await;
+    let mut reply = reply.map_err(|error| match access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
     })?;

@@ -1,6 +1,9 @@
 //! What follows a request on its way: its id, its trace, and when it began.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use interlingua_core::{Effect, Error, ErrorKind};
@@ -35,6 +38,7 @@ pub(crate) struct Seen {
     pub(crate) upstream: OnceLock<String>,
     pub(crate) success: OnceLock<Success>,
     pub(crate) failure: OnceLock<Failure>,
+    wrote: AtomicBool,
 }
 
 /// What was done.
@@ -87,6 +91,16 @@ impl Context {
     /// The request's id as text.
     pub(crate) fn id(&self) -> &str {
         self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Notes that an upstream has answered a write of a plan: what remains of it should not be left undone.
+    pub(crate) fn has_written(&self) {
+        self.seen.wrote.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an upstream has answered a write of a plan.
+    pub(crate) fn wrote(&self) -> bool {
+        self.seen.wrote.load(Ordering::Relaxed)
     }
 
     /// Notes what went wrong.

@@ -1,63 +1,92 @@
-//! An upstream: where calls go, and how they are sent.
+//! An upstream: where calls go, how they are sent, and what keeps that safe when one of the two sides is in trouble.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `again` | tries again what may be tried again |
+//! | `heed` | leaves an upstream alone that asks for it (`Retry-After`) |
+//! | `breaker` | leaves one alone that fails again and again |
+//! | `crowd` | limits how many calls are under way |
+//! | `share` | shares among the clients what a vendor allows |
+//! | `exchange` | sends one request and gets its answer |
+//! | `pool`, `connection`, `wire` | the connections, and what is known of the bytes on them |
+//!
+//! The four in the middle are guards (`guard`): they refuse at once, before anything is sent, and say when to come back.
+//! Nothing is ever sent twice at the same time to see which answer is the first, and no redirect is followed.
 
-use std::{error::Error as _, fmt, sync::Arc, time::Duration};
+mod again;
+mod breaker;
+mod connection;
+mod crowd;
+mod exchange;
+mod guard;
+mod heed;
+mod pool;
+mod share;
+mod vitals;
+mod wire;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
-    header::{ACCEPT, CONTENT_TYPE, InvalidHeaderValue, USER_AGENT},
-    uri::{Authority, PathAndQuery, Scheme},
+    header::{ACCEPT, CONTENT_TYPE, HOST, InvalidHeaderValue, USER_AGENT},
+    uri::{Authority, PathAndQuery},
 };
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use interlingua_core::{Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
+use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
 use tokio::time::Instant;
+use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncService};
+
+pub(crate) use vitals::metrics;
 
 use crate::{config, relay::Upload, trace::Context};
-
-/// The most that is read of an upstream's answer.
-const REPLY_LIMIT: usize = 8 << 20;
-
-/// How long a connection may take to come about. Until then nothing was sent, which is worth knowing for sure.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// How long an idle connection is kept; shorter than servers usually keep theirs, so that it is us who close.
-const IDLE: Duration = Duration::from_secs(20);
-
-/// The body of a request to an upstream: whole, or as it arrives from a client.
-type Body = Either<Full<Bytes>, Upload>;
-
-/// The connections to all upstreams.
-pub(crate) type HttpClient = Client<HttpConnector, Body>;
-
-/// A client with keep-alive.
-pub(crate) fn http_client() -> HttpClient {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT));
-    Client::builder(TokioExecutor::new())
-        // Without both timers idle connections are never closed.
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
-        .build(connector)
-}
+use again::{Again, Tries};
+use breaker::Breaker;
+use crowd::Crowd;
+use exchange::{Exchange, Open};
+use guard::{GuardLayer, Guarding, Outgoing, Terms};
+use heed::Heed;
+use pool::Pool;
+use share::Share;
 
 /// One configured upstream.
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) adapter: Arc<dyn Adapter>,
     authority: Authority,
+    host: HeaderValue,
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
     credential: (HeaderName, HeaderValue),
-    /// How long a call may take, and how long it may be silent where it is passed on as it arrives.
+    /// How long a call may take, with all tries, and how long it may be silent where it is passed on as it arrives.
     pub(crate) timeout: Duration,
-    client: HttpClient,
+    guards: Guards,
+    tries: Arc<Tries>,
+    exchange: BoxCloneSyncService<Outgoing<Bytes>, Reply, Error>,
+    open: BoxCloneSyncService<Outgoing<Upload>, Response<Incoming>, Error>,
+}
+
+/// What stands before an upstream.
+#[derive(Clone, Debug)]
+struct Guards {
+    heed: Arc<Guarding<Heed>>,
+    breaker: Arc<Guarding<Breaker>>,
+    crowd: Arc<Guarding<Crowd>>,
+    share: Arc<Guarding<Share>>,
+}
+
+/// A request to an upstream, without what all requests to it have. It has no debug print, for it holds what people wrote.
+pub(crate) struct Message<B> {
+    pub(crate) method: Method,
+    /// The path and query, relative to the upstream's base URL.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: B,
+    /// Whether it may change something.
+    pub(crate) access: Access,
+    /// Whether it can be sent again when nobody knows what came of it.
+    pub(crate) repeatable: bool,
 }
 
 impl Upstream {
@@ -68,23 +97,38 @@ impl Upstream {
         name: &str,
         config: &config::Upstream,
         adapter: Arc<dyn Adapter>,
-        client: HttpClient,
     ) -> Result<Self, InvalidHeaderValue> {
+        let dialect = adapter.dialect();
         // A dialect without credentials gets the most usual one.
         let usual = CredentialStyle { header: "authorization", scheme: Some("Bearer") };
-        let style = adapter.dialect().credentials.first().copied().unwrap_or(usual);
+        let style = dialect.credentials.first().copied().unwrap_or(usual);
         let secret = config.credential.expose();
         let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
         let mut value = HeaderValue::try_from(text)?;
         value.set_sensitive(true);
+
+        let authority = config.base_url.authority().clone();
+        let guards = Guards {
+            heed: Guarding::new(Heed::default()),
+            breaker: Guarding::new(Breaker::new(config.breaker)),
+            crowd: Guarding::new(Crowd::new(config.concurrency.get() as usize)),
+            share: Guarding::new(Share::new(dialect.rate_headers, config.rate)),
+        };
+        let tries = Arc::<Tries>::default();
+        let pool = Arc::new(Pool::new(authority.clone(), config.connect_timeout));
+        let exchange = Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout };
         Ok(Self {
             name: name.to_owned(),
-            authority: config.base_url.authority().clone(),
+            host: HeaderValue::try_from(authority.as_str())?,
             base_path: config.base_url.prefix().to_owned(),
             credential: (HeaderName::from_static(style.header), value),
             timeout: config.timeout,
+            exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
+            open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd) }),
+            authority,
             adapter,
-            client,
+            guards,
+            tries,
         })
     }
 
@@ -93,7 +137,8 @@ impl Upstream {
         format!("{}{}", self.authority, self.base_path)
     }
 
-    /// Sends a call of a plan.
+    /// Sends a call of a plan. Once one that writes has been answered, our own limits do not stop those that follow it
+    /// for the same request.
     ///
     /// # Errors
     ///
@@ -106,7 +151,19 @@ impl Upstream {
         if !call.body.is_empty() {
             headers.insert(CONTENT_TYPE, media_type);
         }
-        self.send(call.method.clone(), &call.target, headers, call.body.clone(), context, deadline).await
+        let message = Message {
+            method: call.method.clone(),
+            target: call.target.clone(),
+            headers,
+            body: call.body.clone(),
+            access: call.access,
+            repeatable: call.repeatable,
+        };
+        let reply = self.send(message, context, deadline).await?;
+        if call.access == Access::Write {
+            context.has_written();
+        }
+        Ok(reply)
     }
 
     /// Sends a request and reads the whole answer. The credential, the request's id and its trace are set here.
@@ -114,96 +171,72 @@ impl Upstream {
     /// # Errors
     ///
     /// There is no answer; the effect tells whether the request can have arrived.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        target: &str,
-        headers: HeaderMap,
-        body: Bytes,
-        context: &Context,
-        deadline: Instant,
-    ) -> Result<Reply> {
-        let request = self.request(method, target, headers, Body::Left(Full::new(body)), context)?;
-        self.within(deadline, self.exchange(request)).await
+    pub(crate) async fn send(&self, message: Message<Bytes>, context: &Context, deadline: Instant) -> Result<Reply> {
+        let outgoing = self.outgoing(message, context, deadline)?;
+        self.exchange.clone().oneshot(outgoing).await
     }
 
     /// Sends a request whose body is still arriving, and gives the answer as soon as its head is there. What else is set
-    /// here is as in [`send`](Self::send), but how long that takes is the caller's affair.
+    /// here is as in [`send`](Self::send), but it is tried once, and how long that takes is the caller's affair.
     ///
     /// # Errors
     ///
     /// There is no answer; the effect tells whether the request can have arrived.
-    pub(crate) async fn open(
-        &self,
-        method: Method,
-        target: &str,
-        headers: HeaderMap,
-        body: Upload,
-        context: &Context,
-    ) -> Result<Response<Incoming>> {
-        self.head(self.request(method, target, headers, Body::Right(body), context)?).await
+    pub(crate) async fn open(&self, message: Message<Upload>, context: &Context) -> Result<Response<Incoming>> {
+        let outgoing = self.outgoing(message, context, Instant::now() + self.timeout)?;
+        self.open.clone().oneshot(outgoing).await
     }
 
-    fn request(
-        &self,
-        method: Method,
-        target: &str,
-        mut headers: HeaderMap,
-        body: Body,
-        context: &Context,
-    ) -> Result<Request<Body>> {
+    fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<B>> {
+        let Message { method, target, mut headers, body, access, repeatable } = message;
+        headers.insert(HOST, self.host.clone());
         headers.insert(self.credential.0.clone(), self.credential.1.clone());
         context.pass_on(&mut headers);
         let mut request = Request::new(body);
         *request.method_mut() = method;
-        *request.uri_mut() = self.uri(target)?;
+        *request.uri_mut() = self.path(&target)?;
         *request.headers_mut() = headers;
-        Ok(request)
+        let terms = Terms {
+            access,
+            repeatable,
+            begun: context.wrote(),
+            client: context.seen.client.get().cloned().unwrap_or_default(),
+            end: deadline.min(Instant::now() + self.timeout),
+        };
+        Ok(Outgoing { request, terms })
     }
 
-    async fn head(&self, request: Request<Body>) -> Result<Response<Incoming>> {
-        self.client.request(request).await.map_err(|error| {
-            let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
-            if error.is_connect() {
-                Error::new(ErrorKind::Unavailable, "the upstream cannot be reached")
-            } else if cause.is_some_and(hyper::Error::is_user) {
-                lost(ErrorKind::Malformed, "the body broke off")
-            } else {
-                lost(ErrorKind::Unavailable, "the connection to the upstream broke")
-            }
-        })
+    /// What a request line has: the path and query of a target.
+    fn path(&self, target: &str) -> Result<Uri> {
+        let path = PathAndQuery::try_from(format!("{}{target}", self.base_path));
+        path.map(Uri::from).map_err(|_| Error::new(ErrorKind::Internal, "the call's path is not one of HTTP"))
+    }
+}
+
+impl Guards {
+    fn around_exchange(&self, exchange: Exchange, again: Again) -> BoxCloneSyncService<Outgoing<Bytes>, Reply, Error> {
+        let Self { heed, breaker, crowd, share } = self.clone();
+        BoxCloneSyncService::new(
+            ServiceBuilder::new()
+                .layer(RetryLayer::new(again)) // outermost: every try passes the guards again
+                .layer(GuardLayer(heed))
+                .layer(GuardLayer(breaker))
+                .layer(GuardLayer(crowd))
+                .layer(GuardLayer(share)) // innermost: it counts what is sent
+                .service(exchange),
+        )
     }
 
-    async fn exchange(&self, request: Request<Body>) -> Result<Reply> {
-        let (parts, body) = self.head(request).await?.into_parts();
-        match Limited::new(body, REPLY_LIMIT).collect().await {
-            Ok(body) => Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() }),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(lost(ErrorKind::BadReply, "the upstream's answer is too large"))
-            }
-            Err(_) => Err(lost(ErrorKind::Unavailable, "the upstream's answer broke off")),
-        }
-    }
-
-    fn uri(&self, target: &str) -> Result<Uri> {
-        let not_a_path = || Error::new(ErrorKind::Internal, "the call's path is not one of HTTP");
-        let path = PathAndQuery::try_from(format!("{}{target}", self.base_path)).map_err(|_| not_a_path())?;
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).map_err(|_| not_a_path())
-    }
-
-    async fn within<T>(&self, deadline: Instant, future: impl Future<Output = Result<T>>) -> Result<T> {
-        let now = Instant::now();
-        if now >= deadline {
-            return Err(Error::new(ErrorKind::Timeout, "the request took too long"));
-        }
-        let end = deadline.min(now + self.timeout);
-        tokio::time::timeout_at(end, future)
-            .await
-            .unwrap_or_else(|_| Err(lost(ErrorKind::Timeout, "the upstream did not answer in time")))
+    /// The same without tries, for a body that arrives can be sent once.
+    fn around_open(&self, open: Open) -> BoxCloneSyncService<Outgoing<Upload>, Response<Incoming>, Error> {
+        let Self { heed, breaker, share, .. } = self.clone();
+        BoxCloneSyncService::new(
+            ServiceBuilder::new()
+                .layer(GuardLayer(heed))
+                .layer(GuardLayer(breaker))
+                .layer(GuardLayer(share))
+                .service(open),
+        )
     }
 }
 
