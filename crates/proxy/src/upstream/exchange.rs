@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use interlingua_core::{Effect, Error, ErrorKind, Reply, Result};
+use interlingua_core::{Access, Effect, Error, ErrorKind, Reply, Result};
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
@@ -58,7 +58,7 @@ impl Exchange {
         if let Some(connection) = self.pool.take() {
             match self.over(connection, &outgoing).await {
                 // It was closed while it waited for us, which is nobody's failure.
-                Err(error) if error.kind() == ErrorKind::Unavailable && may_follow(&error, &outgoing.terms) => {}
+                Err(error) if error.kind() == ErrorKind::Unavailable && was_harmless(&error, &outgoing.terms) => {}
                 result => return result,
             }
         }
@@ -151,8 +151,11 @@ async fn why(connection: &Connection, error: &hyper::Error, terms: &Terms) -> Er
         return lost(ErrorKind::BadReply, "the upstream's answer is not HTTP");
     }
     let wire = &connection.wire;
-    // A proof takes time, and for what can be repeated none is needed.
-    let not_received = if terms.repeatable { wire.is_untouched() } else { wire.was_not_received().await };
+    // A proof takes time, and a read needs none.
+    let not_received = match terms.access {
+        Access::Read => wire.is_untouched(),
+        Access::Write => wire.was_not_received().await,
+    };
     if not_received {
         Error::new(ErrorKind::Unavailable, "the upstream closed the connection before the request was there")
     } else {
@@ -160,9 +163,10 @@ async fn why(connection: &Connection, error: &hyper::Error, terms: &Terms) -> Er
     }
 }
 
-/// Whether the request can be sent once more.
-fn may_follow(error: &Error, terms: &Terms) -> bool {
-    error.effect() == Effect::NothingSent || terms.repeatable
+/// Whether nothing can have come of the request. A write that can be repeated is not meant: that it may have been received
+/// must not be forgotten when it is not received the next time (see `again`).
+fn was_harmless(error: &Error, terms: &Terms) -> bool {
+    error.effect() == Effect::NothingSent || terms.access == Access::Read
 }
 
 fn late() -> Error {

@@ -114,3 +114,40 @@ async fn close_idle(pool: Weak<Pool>) {
         sleep_until(end).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt,
+        net::TcpListener,
+        time::{advance, pause},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn idle_connections_are_closed_by_us() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pool = Arc::new(Pool::new(address.to_string().parse().unwrap(), Duration::from_secs(10)));
+        let soon = Instant::now() + Duration::from_secs(10);
+        let (ours, theirs) = tokio::join!(pool.connect(soon), listener.accept());
+        // Only now, as a clock that stands still runs on while sockets are waited for.
+        pause();
+        pool.put(ours.unwrap());
+        advance(IDLE / 2).await;
+        assert_eq!(pool.idle().connections.len(), 1);
+        advance(IDLE / 2).await;
+        let mut peer = theirs.unwrap().0;
+        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "the end");
+        assert!(pool.idle().connections.is_empty() && !pool.idle().watched);
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_reached_was_sent_nothing() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let pool = Pool::new(gone.to_string().parse().unwrap(), Duration::from_secs(10));
+        let error = pool.connect(Instant::now() + Duration::from_secs(10)).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Unavailable, interlingua_core::Effect::NothingSent));
+    }
+}
