@@ -7,11 +7,13 @@
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod client;
+mod killed;
 #[path = "../../crates/links/tests/conformance/server.rs"]
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod postgres;
 #[path = "../e2e/served.rs"]
 mod served;
+mod writers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,6 +55,13 @@ fn main() -> ExitCode {
         }),
         over_postgres("what_one_unlinks_the_other_forgets", || {
             runtime().block_on(async { forgets(&postgres::database().await).await });
+        }),
+        over_postgres("of_many_who_make_a_user_one_does", || {
+            runtime().block_on(async { writers::made_once(&postgres::database().await).await });
+        }),
+        Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
+            runtime().block_on(killed::at_any_moment());
+            Ok(())
         }),
         over_postgres("without_the_store_the_others_go_on", || runtime().block_on(store_down())),
     ];
@@ -257,7 +266,13 @@ async fn store_down() {
     let before = world.vendors[0].calls().len();
     world.textus(0).ask("POST /users", &created).await.expect(503);
     assert_eq!(world.vendors[0].calls().len(), before);
+    // Who reads past all links notices nothing; who writes has to keep others away.
     world.straight(0).get("/v2/users/1042").await.expect(200);
+    let before = world.vendors[0].calls().len();
+    let changed = json!({"userId": 1042, "firstName": "Jo"});
+    let refused = world.straight(0).ask("PUT /v2/users", &changed).await.expect(503);
+    assert_eq!((refused.at("/errorCode"), refused.header("retry-after")), (json!("InternalError"), "1"));
+    assert_eq!(world.vendors[0].calls().len(), before);
 
     server.go_on();
     until(async || world.ecgrid(0).ask("POST /v2/users/list", &json!({})).await.status == 200).await;

@@ -16,6 +16,7 @@ mod routes;
 mod schema;
 mod user;
 mod validate;
+mod version;
 
 pub use adapter::{
     Adapter, CredentialStyle, Dialect, FieldSupport, File, Mapping, NoOperation, Operation, RateHeaders, Reading, Step,

@@ -5,8 +5,11 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
-use interlingua_core::{Dialect, NoteKind, Result};
+use http::{
+    HeaderValue, Request, Response,
+    header::{CONTENT_TYPE, ETAG},
+};
+use interlingua_core::{Access, Dialect, NoteKind, Result};
 use tower::Service;
 
 use crate::{
@@ -18,6 +21,8 @@ use crate::{
     route::Route,
     trace::{Context, Success},
     translate::{self, Answer},
+    version::unless_known,
+    writing::in_a_task,
 };
 
 /// Answers requests by the route that was found for them.
@@ -40,6 +45,17 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
+    let operation = route.face.dialect().find(request.method(), request.uri().path());
+    if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
+        let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
+        in_a_task(&shared, context, by_route(route, request)).await
+    } else {
+        let headers = request.headers().clone();
+        Ok(unless_known(&headers, by_route(route, request).await?))
+    }
+}
+
+async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = Context::on(&request);
     let deadline = context.started + route.shared.limits.deadline;
     let (parts, body) = request.into_parts();
@@ -59,7 +75,7 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
 }
 
 fn translated(route: &Route, context: &Context, answer: Answer, handling: Option<Handling>) -> Response<Body> {
-    let Answer { response, operation, entries, calls } = answer;
+    let Answer { response, version, operation, entries, calls } = answer;
     let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count();
     // Nobody else sets it.
     let _ = context.seen.success.set(Success {
@@ -68,6 +84,9 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
         narrowed: count(NoteKind::Narrowed),
     });
     let mut response = to_http(route.face.dialect(), response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
     if let Some(handling) = handling {
         response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
     }

@@ -10,7 +10,7 @@ use http::{
 };
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Body as _;
-use interlingua_core::{Error, ErrorKind, Result};
+use interlingua_core::{Error, ErrorKind, Reply, Result};
 
 use crate::relay::Relayed;
 
@@ -63,6 +63,11 @@ pub(crate) async fn read(headers: &HeaderMap, body: hyper::body::Incoming, limit
     }
     let decoded = if gzip { gunzip(&raw, limit)? } else { raw.clone() };
     Ok(ReadBody { raw, decoded })
+}
+
+/// An upstream's document without its content encoding, where that is one that is read here.
+pub(crate) fn decoded(reply: &Reply, limit: usize) -> Result<Bytes> {
+    if is_gzip(&reply.headers)? { gunzip(&reply.body, limit) } else { Ok(reply.body.clone()) }
 }
 
 fn too_large(limit: usize) -> Error {

@@ -50,7 +50,7 @@ pub(crate) async fn fall_back(request: Request<Incoming>, upstream: &Upstream) -
     let headers = request_headers(&route, parts.headers, &body);
     let access = if safe { Access::Read } else { Access::Write };
     let (mut exchange, body) = Exchange::new(body, upstream.timeout);
-    let message = Message { method: parts.method, target, headers, body, access, repeatable: false };
+    let message = Message { method: parts.method, target, headers, body, access, repeatable: false, begun: false };
     let response = exchange.wait(upstream.open(message, &context)).await;
     let response = response.map_err(|error| if safe { error.with_effect(Effect::NothingSent) } else { error })?;
 

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
 use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::service_fn;
 
 use crate::{
@@ -25,11 +25,12 @@ use crate::{
     cli,
     config::{self, Config},
     listing::Places,
+    recovery::Recovery,
     report::Reports,
     route::{Route, Routes, Shared},
     server::{self, Listening},
     stack::stack,
-    turns::Turns,
+    upkeep::upkeep,
     upstream::Upstream,
 };
 
@@ -95,6 +96,7 @@ impl Gateway {
             let stack = stack(routes, &config.limits, Arc::clone(&in_flight));
             listeners.push(server::serve(socket, stack, stopping.clone())?);
         }
+        tokio::spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
         let upstreams = service.upstreams.values().cloned().collect();
         let admin = Admin { shared: Arc::clone(&service.shared), upstreams, ready: Arc::clone(&ready) };
@@ -102,7 +104,9 @@ impl Gateway {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let admin = server::serve(admin_socket, admin, stopping_admin)?;
-        Ok(Running { listeners, admin, stop, stop_admin, ready, shared: service.shared, drain: config.limits.drain })
+        let shared = service.shared;
+        let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
+        Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
 
@@ -122,9 +126,9 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let links = open(&config.store, &Options { ranges: config.ids.clone(), ..Options::default() })
-            .await
-            .map_err(StartError::Store)?;
+        let (key, lease) = (config.journal.key.clone(), config.journal.lease);
+        let options = Options { ranges: config.ids.clone(), key, lease, ..Options::default() };
+        let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
             taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
@@ -147,12 +151,14 @@ impl Service {
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
             reports: Reports::default(),
-            turns: Turns::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
             writes: TaskTracker::new(),
+            on_crash: config.journal.on_crash,
+            releases: TaskTracker::new(),
+            lease,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -174,9 +180,15 @@ impl Service {
             fallback: route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?,
             loss: route.loss.clone(),
             removal: route.removal,
+            on_partial: route.on_partial,
             places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
+    }
+
+    /// What looks after writes that were left half done.
+    pub(crate) fn recovery(&self) -> Recovery {
+        Recovery { shared: Arc::clone(&self.shared), upstreams: self.upstreams.clone() }
     }
 
     fn upstream(&self, name: &str) -> Result<Arc<Upstream>, StartError> {
@@ -218,6 +230,7 @@ pub struct Running {
     stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     shared: Arc<Shared>,
+    upkeep: AbortOnDropHandle<()>,
     drain: std::time::Duration,
 }
 
@@ -245,9 +258,12 @@ impl Running {
             // Writes whose clients have gone away are no less writes.
             self.shared.writes.close();
             self.shared.writes.wait().await;
+            self.shared.releases.close();
+            self.shared.releases.wait().await;
         })
         .await;
         let _ = self.stop_admin.send(true);
+        drop(self.upkeep);
         self.shared.links.close().await;
         finished
     }

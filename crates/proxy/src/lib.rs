@@ -11,20 +11,26 @@ mod fallback;
 mod gateway;
 mod headers;
 mod layers;
+mod ledger;
 mod linking;
 mod listing;
+mod locks;
 mod pass;
 mod prefer;
 mod problem;
+mod recovery;
 mod relay;
 mod report;
 mod route;
 mod server;
+mod settle;
 mod stack;
 mod trace;
 mod translate;
-mod turns;
+mod upkeep;
 mod upstream;
+mod version;
+mod writing;
 
 pub use gateway::{Gateway, Running, StartError};
 

@@ -3,18 +3,22 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, TRAILER},
 };
-use interlingua_core::{Access, Command, Effect, Request, Result, Step};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step};
 use tokio::time::Instant;
 
 use crate::{
     body::{self, Body},
+    executor::{Stage, Transport},
     headers,
     prefer::PREFER,
     route::Route,
     trace::Context,
     upstream::Message,
+    version::{IfMatch, Version},
 };
 
 /// A request on its way through.
@@ -50,27 +54,89 @@ pub(crate) async fn pass(
             target = calls.into_iter().next().map_or(target, |call| call.target);
         }
     }
-    let headers = request_headers(route, headers, !body.is_empty());
+    let if_match = IfMatch::on(operation.access, &headers)?;
+    let mut headers = request_headers(route, headers, !body.is_empty());
     // A translated request for the same user may be reading, changing and writing back.
     // Where the dialect cannot tell who that is, it is the upstream's to say what is wrong with the request.
-    let _turn = match (operation.access, command.as_ref().ok().and_then(Command::user)) {
-        (Access::Write, Some(user)) => Some(route.turn(user, deadline).await?),
+    let held = match (operation.access, &command) {
+        (Access::Write, Ok(command)) => Some(route.lock(command, command.user(), deadline).await?),
         _ => None,
     };
+    if let Some(if_match) = &if_match {
+        let upstream = Straight { route, context, deadline, has_versions: AtomicBool::new(false) };
+        let version = upstream.version(command.as_ref().ok()).await?;
+        if !upstream.has_versions.into_inner() {
+            if_match.check(version.as_ref())?;
+            // An upstream without versions can make nothing of ours.
+            headers.remove(IF_MATCH);
+        }
+    }
+    if let Some(held) = &held {
+        held.check().await?;
+    }
     let access = operation.access;
     // Of a write nobody here knows whether twice has the effect of once.
-    let message = Message { method, target, headers, body, access, repeatable: access == Access::Read };
+    let message = Message { method, target, headers, body, access, repeatable: access == Access::Read, begun: false };
     let reply = route.upstream.send(message, context, deadline).await;
     let mut reply = reply.map_err(|error| match access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
     })?;
+    if let (Ok(command), false) = (&command, reply.headers.contains_key(ETAG))
+        && let Some(version) = shown(route, command, &reply)
+    {
+        reply.headers.insert(ETAG, version.header());
+    }
     headers::remove_hop_by_hop(&mut reply.headers);
     reply.headers.remove(TRAILER);
     let mut response = Response::new(body::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     Ok(response)
+}
+
+/// The calls of our own beside a request that passes.
+struct Straight<'a> {
+    route: &'a Route,
+    context: &'a Context,
+    deadline: Instant,
+    /// Whether the upstream has shown a version of its own, which is then the one that counts.
+    has_versions: AtomicBool,
+}
+
+impl Straight<'_> {
+    /// The version that the user has now; none where there is no user yet, or nobody can tell whom the request is about.
+    async fn version(&self, command: Option<&Command>) -> Result<Option<Version>> {
+        let Some(user) = command.and_then(Command::user).cloned() else { return Ok(None) };
+        let get = Command::GetUser { user };
+        let executed = self.route.executor(self).read(&get).await?;
+        Ok(executed.outcome.user().as_ref().and_then(Version::of))
+    }
+}
+
+impl Transport for Straight<'_> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let reply = self.route.upstream.call(call, stage, self.context, self.deadline).await?;
+        self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
+        Ok(reply)
+    }
+}
+
+/// The most bytes of a document that is looked at for one user.
+const LARGEST_USER: usize = 1 << 20;
+
+/// The version of the one user whom a reply shows, where it shows one.
+fn shown(route: &Route, command: &Command, reply: &Reply) -> Option<Version> {
+    // Whatever was asked, a reply that shows the user shows it as the reply to a read does.
+    let command = match command {
+        Command::CreateUser(_) | Command::GetSelf => command.clone(),
+        about => Command::GetUser { user: about.user()?.clone() },
+    };
+    let reply = Reply { body: body::decoded(reply, LARGEST_USER).ok()?, ..reply.clone() };
+    match route.face.plan(&command, &[reply]) {
+        Ok(Step::Done { outcome: Outcome::User(user), .. }) => Version::of(&user),
+        _ => None,
+    }
 }
 
 /// The client's headers for a body that was read whole, its trailers being gone.

@@ -1,9 +1,6 @@
 //! What follows a request on its way: its id, its trace, and when it began.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use interlingua_core::{Effect, Error, ErrorKind};
@@ -38,7 +35,6 @@ pub(crate) struct Seen {
     pub(crate) upstream: OnceLock<String>,
     pub(crate) success: OnceLock<Success>,
     pub(crate) failure: OnceLock<Failure>,
-    wrote: AtomicBool,
 }
 
 /// What was done.
@@ -93,14 +89,9 @@ impl Context {
         self.request_id.to_str().unwrap_or_default()
     }
 
-    /// Notes that an upstream has answered a write of a plan: what remains of it should not be left undone.
-    pub(crate) fn has_written(&self) {
-        self.seen.wrote.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether an upstream has answered a write of a plan.
-    pub(crate) fn wrote(&self) -> bool {
-        self.seen.wrote.load(Ordering::Relaxed)
+    /// The name of the client; empty where it is not known.
+    pub(crate) fn client(&self) -> &str {
+        self.seen.client.get().map_or("", AsRef::as_ref)
     }
 
     /// Notes what went wrong.
@@ -118,7 +109,7 @@ impl Context {
         let face = route.map_or("", |route| route.face.dialect().name);
         let of_route = route.map_or("", |route| route.upstream.name.as_str());
         let upstream = seen.upstream.get().map_or(of_route, String::as_str);
-        let client = seen.client.get().map_or("", |name| name);
+        let client = self.client();
         let operation = seen.operation.get().map_or("", String::as_str);
         let (status, refused) = (status.as_u16(), status.is_client_error());
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;

@@ -41,6 +41,20 @@ pub trait Journal: Send + Sync {
     /// keep such a note.
     async fn close(&self, entry: EntryId, ending: Ending, note: Option<&str>) -> Result<(), StoreError>;
 
+    /// Leaves an open entry to whoever takes it over: the caller can do nothing about it, and somebody else may.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Lost`]: the entry is not the caller's any more, or closed. The store does not answer.
+    async fn release(&self, entry: EntryId) -> Result<(), StoreError>;
+
+    /// Notes that somebody has seen to an entry that was closed as [partial](Ending::Partial), whoever closed it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Lost`]: the entry is not partial. The store does not answer, or cannot keep such a note.
+    async fn resolve(&self, entry: EntryId, note: Option<&str>) -> Result<(), StoreError>;
+
     /// The entry with that number.
     ///
     /// # Errors
@@ -206,8 +220,11 @@ pub enum Shown {
     All,
     /// Those that are open.
     Open,
-    /// Those that are open and whose owner is gone: they can be [taken over](Journal::take_over).
+    /// Those that are open and whose owner is gone, or has [left](Journal::release) them: they can be
+    /// [taken over](Journal::take_over).
     Abandoned,
+    /// Those that somebody has to see to: the abandoned ones, and those that were closed as [partial](Ending::Partial).
+    Unsettled,
 }
 
 /// Some of many entries.

@@ -1,7 +1,7 @@
 //! What is kept of writes in memory, for one owner.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroU32,
     ops::Bound,
     sync::{
@@ -34,6 +34,8 @@ pub(crate) struct Kept {
 #[derive(Debug, Default)]
 struct Entered {
     entries: BTreeMap<EntryId, Entry>,
+    /// Those that are open and nobody's.
+    left: BTreeSet<EntryId>,
     /// The number that the last entry got.
     last: i64,
 }
@@ -76,18 +78,21 @@ impl Kept {
 
 impl Entered {
     fn open(&mut self, entry: EntryId) -> Result<&mut Entry, StoreError> {
-        let open = self.entries.get_mut(&entry).filter(|entry| entry.closed.is_none());
+        let open =
+            self.entries.get_mut(&entry).filter(|entry| entry.closed.is_none() && !self.left.contains(&entry.id));
         open.ok_or_else(|| StoreError::lost("an entry of the journal"))
     }
 }
 
 impl EntryFilter {
-    /// Whether the filter lets an entry through, whose owner is here.
-    fn admits(&self, entry: &Entry) -> bool {
+    /// Whether the filter lets an entry through, whose owner is here or has left it.
+    fn admits(&self, entry: &Entry, is_left: bool) -> bool {
+        let is_partial = matches!(entry.closed, Some((_, Ending::Partial, _)));
         let shown = match self.shown {
             Shown::All => true,
             Shown::Open => entry.closed.is_none(),
-            Shown::Abandoned => false,
+            Shown::Abandoned => is_left,
+            Shown::Unsettled => is_left || is_partial,
         };
         shown
             && self.upstream.as_ref().is_none_or(|upstream| entry.intent.upstream == *upstream)
@@ -132,6 +137,23 @@ impl Journal for Kept {
         Ok(())
     }
 
+    async fn release(&self, entry: EntryId) -> Result<(), StoreError> {
+        let mut journal = self.journal();
+        journal.open(entry)?;
+        journal.left.insert(entry);
+        Ok(())
+    }
+
+    async fn resolve(&self, entry: EntryId, note: Option<&str>) -> Result<(), StoreError> {
+        check_note(note)?;
+        let mut journal = self.journal();
+        let closed = journal.entries.get_mut(&entry).and_then(|entry| entry.closed.as_mut());
+        let partial = closed.filter(|(_, ending, _)| *ending == Ending::Partial);
+        let (_, ending, noted) = partial.ok_or_else(|| StoreError::lost("an entry of the journal"))?;
+        (*ending, *noted) = (Ending::Resolved, note.map(Into::into));
+        Ok(())
+    }
+
     async fn entry(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
         Ok(self.journal().entries.get(&entry).cloned())
     }
@@ -144,14 +166,17 @@ impl Journal for Kept {
     ) -> Result<Entries, StoreError> {
         let journal = self.journal();
         let behind = journal.entries.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
-        let admitted = behind.map(|(_, entry)| entry).filter(|entry| filter.admits(entry));
+        let admitted =
+            behind.map(|(_, entry)| entry).filter(|entry| filter.admits(entry, journal.left.contains(&entry.id)));
         let bare = admitted.map(|entry| Entry { intent: entry.intent.bare(), ..entry.clone() });
         let one_more = usize::try_from(limit.get()).unwrap_or(usize::MAX).saturating_add(1);
         Ok(Entries::cut(bare.take(one_more).collect(), limit))
     }
 
     async fn take_over(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
-        Ok(self.journal().open(entry).ok().cloned())
+        let mut journal = self.journal();
+        journal.left.remove(&entry);
+        Ok(journal.open(entry).ok().cloned())
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         pages_show_each_entry_once,
         filters_of_entries_let_through_what_they_say,
         entries_are_swept_some_time_after_they_were_closed,
+        an_entry_that_is_left_is_anybodys,
+        a_partial_entry_is_resolved_once,
         what_no_store_can_keep_is_not_opened,
         one_at_a_time_has_the_lock_of_a_user,
         whoever_waits_for_a_lock_comes_in_order,
@@ -126,6 +128,38 @@ async fn ids(writes: &dyn Writes, filter: &EntryFilter) -> Vec<EntryId> {
 fn lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     let error = answer.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (StoreErrorKind::Lost, false), "{error:?}");
+}
+
+async fn an_entry_that_is_left_is_anybodys(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let entry = writes.open(&intent("1", 2), None).await.unwrap();
+    assert!(ids(&*writes, &shown(Shown::Abandoned)).await.is_empty());
+    writes.release(entry).await.unwrap();
+    lost(writes.mark(entry, 0, State::Sending).await);
+    lost(writes.close(entry, Ending::Done, None).await);
+    lost(writes.release(entry).await);
+    for kind in [Shown::Abandoned, Shown::Unsettled, Shown::Open] {
+        assert_eq!(ids(&*writes, &shown(kind)).await, [entry]);
+    }
+    let taken = writes.take_over(entry).await.unwrap().unwrap();
+    assert_eq!(taken.intent, intent("1", 2));
+    assert!(ids(&*writes, &shown(Shown::Unsettled)).await.is_empty());
+    writes.mark(entry, 0, State::Applied).await.unwrap();
+    writes.close(entry, Ending::Done, None).await.unwrap();
+    lost(writes.release(entry).await);
+}
+
+async fn a_partial_entry_is_resolved_once(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let entry = writes.open(&intent("1", 2), None).await.unwrap();
+    lost(writes.resolve(entry, None).await);
+    writes.close(entry, Ending::Partial, Some("half of it")).await.unwrap();
+    assert_eq!(ids(&*writes, &shown(Shown::Unsettled)).await, [entry]);
+    writes.resolve(entry, Some("done by hand")).await.unwrap();
+    lost(writes.resolve(entry, None).await);
+    assert!(ids(&*writes, &shown(Shown::Unsettled)).await.is_empty());
+    let closed = writes.entry(entry).await.unwrap().unwrap().closed.unwrap();
+    assert_eq!((closed.1, closed.2.as_deref()), (Ending::Resolved, Some("done by hand")));
 }
 
 async fn an_entry_tells_what_was_written_down(place: Place) {

@@ -12,10 +12,11 @@ use std::{
 };
 
 use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Removal, Text, UserId};
+use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Breaker, Client, Config, ConfigErrors, Limits, Listener, Rate, Route, Sandbox, Upstream,
+    Breaker, Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Rate, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -41,6 +42,9 @@ const MOST_PEOPLE: u32 = 1_000_000;
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;
 
+/// Less would not outlast a busy moment.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
 /// A check that is under way.
 pub(super) struct Check<'a> {
     pub(super) around: Surroundings<'a>,
@@ -62,15 +66,17 @@ impl<'a> Check<'a> {
         let limits = self.limits(&file.limits);
         let ids = self.ids(&file.links.ids);
         let (store, users, scopes) = self.links(file.links);
+        let journal = self.journal(&file.journal, store.as_ref());
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, store) {
-            (Some(admin), Some(limits), Some(store)) if self.report.is_empty() => Ok(Config {
+        match (file.admin.address, limits, journal, store) {
+            (Some(admin), Some(limits), Some(journal), Some(store)) if self.report.is_empty() => Ok(Config {
                 admin: admin.0,
                 limits,
                 upstreams,
                 clients,
                 listeners,
                 adapters,
+                journal,
                 store,
                 ids,
                 users,
@@ -122,6 +128,30 @@ impl<'a> Check<'a> {
             deadline: deadline?,
             drain: raw.drain?.0,
         })
+    }
+
+    /// How writes are kept.
+    fn journal(&mut self, raw: &file::Journal, store: Option<&Location>) -> Option<Journal> {
+        let key = match &raw.key {
+            Some(source) => {
+                let key = source.read(self.around.environment, self.around.folder);
+                Some(self.sound(&Key::of(["journal", "key"]), key)?)
+            }
+            None => None,
+        };
+        let on_crash = raw.on_crash?.0;
+        if on_crash != OnCrash::Report && key.is_none() && store.is_some_and(|store| !store.is_memory()) {
+            let advice =
+                "what a crash has left can be sent only if it was kept, and it is kept only sealed; name journal.key";
+            self.report.add(&Key::of(["journal", "on_crash"]), advice);
+        }
+        let lease = raw.lease?.0;
+        if lease < SHORTEST_LEASE {
+            let advice =
+                format!("expected at least {} ms: it is renewed thrice within its time", SHORTEST_LEASE.as_millis());
+            self.report.add(&Key::of(["journal", "lease"]), advice);
+        }
+        Some(Journal { key, on_crash, keep: raw.keep?.0, lease })
     }
 
     /// A time that leaves time to do something.
@@ -328,7 +358,8 @@ impl<'a> Check<'a> {
         let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
         let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
         let removal = raw.delete.map_or(Removal::Reversible, |delete| delete.0);
-        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal })
+        let on_partial = raw.on_partial.map(|partial| partial.0).unwrap_or_default();
+        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal, on_partial })
     }
 
     /// The upstream of that name.

@@ -104,6 +104,10 @@ impl Adapter for Fake {
         unreachable!("configuration writes no answer")
     }
 
+    fn accepted(&self, _: &interlingua_core::Call, _: &interlingua_core::Reply) -> interlingua_core::Result<()> {
+        unreachable!("nothing is sent")
+    }
+
     fn plan(&self, _: &Command, _: &[Reply]) -> interlingua_core::Result<Step> {
         unreachable!("configuration plans nothing")
     }
@@ -128,6 +132,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("TEXTUS_TOKEN", "hush-textus"),
     ("ECGRID_API_KEY", "hush-ecgrid"),
     ("ERP_KEY", "hush-erp"),
+    ("JOURNAL_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
 ];
 
 fn load_file(path: Option<&Path>, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -340,7 +345,7 @@ fn unknown_keys() {
     check_other(
         "upstream =",
         "server = 1, upstream =",
-        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `fields`",
+        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `on_partial`, `fields`",
     );
     check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `people`, `ecgrid`, `textus`");
 }

@@ -40,7 +40,7 @@ use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncSer
 
 pub(crate) use vitals::metrics;
 
-use crate::{config, relay::Upload, trace::Context};
+use crate::{config, executor::Stage, relay::Upload, trace::Context};
 use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
@@ -87,6 +87,8 @@ pub(crate) struct Message<B> {
     pub(crate) access: Access,
     /// Whether it can be sent again when nobody knows what came of it.
     pub(crate) repeatable: bool,
+    /// Whether it is part of something that has begun to write.
+    pub(crate) begun: bool,
 }
 
 impl Upstream {
@@ -137,13 +139,12 @@ impl Upstream {
         format!("{}{}", self.authority, self.base_path)
     }
 
-    /// Sends a call of a plan. Once one that writes has been answered, our own limits do not stop those that follow it
-    /// for the same request.
+    /// Sends a call of a plan. Our own limits do not stop what has begun.
     ///
     /// # Errors
     ///
     /// There is no answer; the effect tells whether the call can have arrived.
-    pub(crate) async fn call(&self, call: &Call, context: &Context, deadline: Instant) -> Result<Reply> {
+    pub(crate) async fn call(&self, call: &Call, stage: Stage, context: &Context, deadline: Instant) -> Result<Reply> {
         let media_type = HeaderValue::from_static(self.adapter.dialect().media_type);
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, media_type.clone());
@@ -158,12 +159,9 @@ impl Upstream {
             body: call.body.clone(),
             access: call.access,
             repeatable: call.repeatable,
+            begun: stage != Stage::First,
         };
-        let reply = self.send(message, context, deadline).await?;
-        if call.access == Access::Write {
-            context.has_written();
-        }
-        Ok(reply)
+        self.send(message, context, deadline).await
     }
 
     /// Sends a request and reads the whole answer. The credential, the request's id and its trace are set here.
@@ -188,7 +186,7 @@ impl Upstream {
     }
 
     fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<B>> {
-        let Message { method, target, mut headers, body, access, repeatable } = message;
+        let Message { method, target, mut headers, body, access, repeatable, begun } = message;
         headers.insert(HOST, self.host.clone());
         headers.insert(self.credential.0.clone(), self.credential.1.clone());
         context.pass_on(&mut headers);
@@ -199,7 +197,7 @@ impl Upstream {
         let terms = Terms {
             access,
             repeatable,
-            begun: context.wrote(),
+            begun,
             client: context.seen.client.get().cloned().unwrap_or_default(),
             end: deadline.min(Instant::now() + self.timeout),
         };

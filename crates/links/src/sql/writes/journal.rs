@@ -26,16 +26,24 @@ const CLOSE: &str = "
     UPDATE journal SET closed = (SELECT now FROM clock), ending = $3, note = $4, bodies = NULL
     WHERE entry = $1 AND owner = $2 AND closed IS NULL
     RETURNING entry";
+/// No owner has the number 0.
+const RELEASE: &str = "
+    UPDATE journal SET owner = 0 WHERE entry = $1 AND owner = $2 AND closed IS NULL
+    RETURNING entry";
+const RESOLVE: &str =
+    "UPDATE journal SET ending = 'resolved', note = $2 WHERE entry = $1 AND ending = 'partial' RETURNING entry";
 const ENTRY: &str = "SELECT * FROM journal WHERE entry = $1";
-/// The parameters: behind which entry; 0 for all, 1 for those that are open, 2 for those that are abandoned; about which
-/// upstream; since when; how many.
+/// The parameters: behind which entry; 0 for all, 1 for those that are open, 2 for those that are abandoned, 3 for those
+/// that are abandoned or partial; about which upstream; since when; how many.
 const ENTRIES: &str = "
     SELECT entry, owner, opened, request, upstream, user_id, operation, client, writes, states,
         NULL AS bodies, closed, ending, note
     FROM journal AS j
     WHERE entry > $1
-        AND ($2 = 0 OR closed IS NULL)
-        AND ($2 < 2 OR NOT EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = j.owner AND o.until > now))
+        AND ($2 = 0 OR closed IS NULL OR ($2 = 3 AND ending = 'partial'))
+        AND ($2 < 2
+            OR closed IS NOT NULL
+            OR NOT EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = j.owner AND o.until > now))
         AND ($3 IS NULL OR upstream = $3)
         AND opened >= $4
     ORDER BY entry LIMIT $5";
@@ -259,6 +267,25 @@ impl<D: Database> Journal for Kept<D> {
         .await
     }
 
+    async fn release(&self, entry: EntryId) -> Result<(), StoreError> {
+        within(self.timeout, async {
+            let owner = self.owner().await?;
+            let mut transaction = self.database.transaction().await?;
+            changed(transaction.row(RELEASE, &[entry.0.into(), owner.into()]).await?, AN_ENTRY)?;
+            let _: Option<(i64,)> = transaction.row(TAKE_OVER_REPEAT, &[entry.0.into(), 0.into()]).await?;
+            transaction.commit().await.map_err(failed)
+        })
+        .await
+    }
+
+    async fn resolve(&self, entry: EntryId, note: Option<&str>) -> Result<(), StoreError> {
+        check_note(note)?;
+        within(self.timeout, async {
+            changed(self.database.writer().await?.row(RESOLVE, &[entry.0.into(), note.into()]).await?, AN_ENTRY)
+        })
+        .await
+    }
+
     async fn entry(&self, entry: EntryId) -> Result<Option<Entry>, StoreError> {
         let row: Option<EntryRow> =
             within(self.timeout, async { self.database.reader().await?.row(ENTRY, &[entry.0.into()]).await }).await?;
@@ -275,6 +302,7 @@ impl<D: Database> Journal for Kept<D> {
             Shown::All => 0,
             Shown::Open => 1,
             Shown::Abandoned => 2,
+            Shown::Unsettled => 3,
         };
         let since = filter.since.and_then(|since| since.duration_since(SystemTime::UNIX_EPOCH).ok());
         let arguments = [
