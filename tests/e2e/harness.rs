@@ -98,9 +98,14 @@ impl Setup {
 
     /// How long one call to an upstream may take.
     pub(crate) fn call_timeout(self, span: &str) -> Self {
+        self.upstreams(&format!("timeout = \"{span}\""))
+    }
+
+    /// Adds a line to both upstreams.
+    pub(crate) fn upstreams(self, line: &str) -> Self {
         ["ecgrid", "textus"].into_iter().fold(self, |setup, name| {
             let dialect = format!("dialect = \"{name}\"");
-            setup.replace(&dialect, &format!("{dialect}\ntimeout = \"{span}\""))
+            setup.replace(&dialect, &format!("{dialect}\n{line}"))
         })
     }
 

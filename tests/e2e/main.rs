@@ -20,6 +20,7 @@ mod protocol;
 mod recorder;
 mod refusals;
 mod repeats;
+mod resilience;
 mod roles;
 mod secrets;
 mod served;

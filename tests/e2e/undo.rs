@@ -70,7 +70,7 @@ async fn an_undoing_that_fails_is_told() {
     for (status, words) in
         [(StatusCode::FORBIDDEN, "applied: /email"), (StatusCode::BAD_GATEWAY, "outcome unknown: /email")]
     {
-        let world = undoing().start().await;
+        let world = undoing().upstreams("retries = 0").start().await;
         world.ecgrid.fail_write(2, StatusCode::FORBIDDEN);
         world.ecgrid.fail_write(3, status);
         let answer = put(&world, &profile_and_role()).await;
@@ -94,7 +94,7 @@ async fn what_may_still_arrive_is_taken_back_and_told_as_unknown() {
 
 #[tokio::test]
 async fn the_user_is_read_before_anything_is_written() {
-    let world = undoing().start().await;
+    let world = undoing().upstreams("retries = 0").start().await;
     world.ecgrid.fail(1, StatusCode::SERVICE_UNAVAILABLE);
     let request = json!({"name": "Jon Doe", "settings": {"notifications": {"email": true}}});
     refuses(Face::Textus, &put(&world, &request).await, 502, "Bad Gateway", &["the upstream answered 503"]);

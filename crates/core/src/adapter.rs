@@ -195,6 +195,8 @@ pub struct Dialect {
     pub fresh_ids: RangeInclusive<u64>,
     /// What its documents refer to and every server has at the same place.
     pub files: &'static [File],
+    /// The headers in which its servers say what they allow, if they do.
+    pub rate_headers: Option<RateHeaders>,
 }
 
 impl Dialect {
@@ -332,6 +334,17 @@ pub struct File {
     pub text: &'static str,
 }
 
+/// In which headers of every answer a server says how many more calls it allows with the same credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateHeaders {
+    /// How many calls it allows in a window.
+    pub limit: &'static str,
+    /// How many of them are left.
+    pub remaining: &'static str,
+    /// When the window ends, in seconds since 1970.
+    pub reset: &'static str,
+}
+
 /// Where a request carries a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialStyle {
@@ -392,6 +405,7 @@ mod tests {
             counts_pages: false,
             fresh_ids: 0..=0,
             files: &[],
+            rate_headers: None,
         }
     }
 

@@ -116,6 +116,7 @@ impl Toy {
             counts_pages: false,
             fresh_ids: 0..=999,
             files: &[],
+            rate_headers: None,
         };
         Self { fault, dialect, plans: AtomicU32::new(0) }
     }

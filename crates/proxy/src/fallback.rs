@@ -16,7 +16,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING},
 };
 use hyper::body::{Body as _, Incoming};
-use interlingua_core::{Effect, ErrorKind, Result};
+use interlingua_core::{Access, Effect, ErrorKind, Result};
 
 use crate::{
     body::{Body, whole},
@@ -25,7 +25,7 @@ use crate::{
     relay::{Exchange, Relayed},
     route::Route,
     trace::{Context, Success},
-    upstream::{Upstream, lost},
+    upstream::{Message, Upstream, lost},
 };
 
 /// The operation of these requests, in logs.
@@ -46,10 +46,12 @@ pub(crate) async fn fall_back(request: Request<Incoming>, upstream: &Upstream) -
     let (parts, body) = request.into_parts();
 
     let safe = parts.method.is_safe();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let headers = request_headers(&route, parts.headers, &body);
-    let (mut exchange, upload) = Exchange::new(body, upstream.timeout);
-    let response = exchange.wait(upstream.open(parts.method, target, headers, upload, &context)).await;
+    let access = if safe { Access::Read } else { Access::Write };
+    let (mut exchange, body) = Exchange::new(body, upstream.timeout);
+    let message = Message { method: parts.method, target, headers, body, access, repeatable: false, begun: false };
+    let response = exchange.wait(upstream.open(message, &context)).await;
     let response = response.map_err(|error| if safe { error.with_effect(Effect::NothingSent) } else { error })?;
 
     let (mut head, body) = response.into_parts();

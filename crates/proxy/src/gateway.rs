@@ -31,7 +31,7 @@ use crate::{
     server::{self, Listening},
     stack::stack,
     upkeep::upkeep,
-    upstream::{self, Upstream},
+    upstream::Upstream,
 };
 
 /// A gateway that knows these dialects, and no other.
@@ -98,7 +98,8 @@ impl Gateway {
         }
         tokio::spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Admin { shared: Arc::clone(&service.shared), ready: Arc::clone(&ready) };
+        let upstreams = service.upstreams.values().cloned().collect();
+        let admin = Admin { shared: Arc::clone(&service.shared), upstreams, ready: Arc::clone(&ready) };
         // The admin listener outlives the others, so that it can say that they are stopping.
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
@@ -138,11 +139,10 @@ impl Service {
             let validator = Validator::new(adapter.dialect()).map_err(|error| StartError::Schema(name, error))?;
             adapters.insert(*name, (Arc::clone(adapter), Arc::new(validator)));
         }
-        let client = upstream::http_client();
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
             let adapter = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
-            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0), client.clone())
+            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0))
                 .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?;
             upstreams.insert(name.clone(), Arc::new(upstream));
         }

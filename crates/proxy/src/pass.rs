@@ -21,6 +21,7 @@ use crate::{
     route::Route,
     settle::state_after,
     trace::Context,
+    upstream::Message,
     version::{IfMatch, Version},
 };
 
@@ -77,8 +78,9 @@ pub(crate) async fn pass(
     if let Some(held) = &held {
         held.check().await?;
     }
+    let access = operation.access;
     let journal = route.shared.links.writes();
-    let mut ledger = match operation.access {
+    let mut ledger = match access {
         Access::Write => {
             let write = write(&method, &target, &body, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
@@ -88,13 +90,15 @@ pub(crate) async fn pass(
         }
         Access::Read => None,
     };
-    let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
+    // Of a write nobody here knows whether twice has the effect of once.
+    let message = Message { method, target, headers, body, access, repeatable: access == Access::Read, begun: false };
+    let reply = route.upstream.send(message, context, deadline).await;
     if let Some(ledger) = &mut ledger {
         let state = state(route, &ledger.writes()[0].call, &reply);
         ledger.mark(0, state).await;
         ledger.close(None).await;
     }
-    let mut reply = reply.map_err(|error| match operation.access {
+    let mut reply = reply.map_err(|error| match access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
     })?;
@@ -161,7 +165,7 @@ impl Transport for Straight<'_> {
             Stage::First | Stage::Begun => answer::deadline(self.route, self.context),
             Stage::Settling(until) => until,
         };
-        let reply = self.route.upstream.call(call, self.context, deadline).await?;
+        let reply = self.route.upstream.call(call, stage, self.context, deadline).await?;
         self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
         Ok(reply)
     }

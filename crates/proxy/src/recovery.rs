@@ -229,6 +229,6 @@ impl Transport for Direct<'_> {
             Stage::Settling(until) => until,
             Stage::First | Stage::Begun => Instant::now() + SETTLE,
         };
-        self.0.call(call, &Context::new(), until).await
+        self.0.call(call, stage, &Context::new(), until).await
     }
 }

@@ -412,6 +412,6 @@ impl Transport for Translation {
             Stage::First | Stage::Begun => self.deadline,
             Stage::Settling(until) => until,
         };
-        self.route.upstream.call(call, &self.context, deadline).await
+        self.route.upstream.call(call, stage, &self.context, deadline).await
     }
 }

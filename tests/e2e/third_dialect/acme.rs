@@ -94,6 +94,7 @@ fn dialect() -> Dialect {
         counts_pages: false,
         fresh_ids: 0..=999_999,
         files: &[],
+        rate_headers: None,
     }
 }
 

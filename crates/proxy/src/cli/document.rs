@@ -240,9 +240,9 @@ impl Document {
 struct ReadOnly<'a>(&'a Route);
 
 impl Transport for ReadOnly<'_> {
-    async fn send(&self, call: &Call, _: Stage) -> Result<Reply> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
         let deadline = Instant::now() + self.0.shared.limits.deadline;
-        self.0.upstream.call(call, &Context::new(), deadline).await
+        self.0.upstream.call(call, stage, &Context::new(), deadline).await
     }
 }
 

@@ -16,7 +16,7 @@ use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Repeats, Route, Sandbox, Upstream,
+    Breaker, Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Rate, Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -224,13 +224,47 @@ impl<'a> Check<'a> {
         let dialect = self.required(&at.name("dialect"), raw.dialect, "name the dialect that this server speaks");
         let dialect = dialect.and_then(|dialect| self.dialect(&at.name("dialect"), &dialect));
         let base_url = self.required(&at.name("base_url"), raw.base_url, "say where the server is");
-        let timeout = raw.timeout.map_or(Some(file::TIMEOUT), |span| self.positive(&at.name("timeout"), Some(span)));
+        let timeout = self.time(&at.name("timeout"), raw.timeout, file::TIMEOUT);
+        let connect_timeout = self.time(&at.name("connect_timeout"), raw.connect_timeout, file::CONNECT_TIMEOUT);
+        let key = at.name("first_byte_timeout");
+        let first_byte_timeout = self.time(&key, raw.first_byte_timeout, file::FIRST_BYTE_TIMEOUT);
+        let breaker = self.breaker(&at.name("breaker"), &raw.breaker);
+        let rate = raw.rate.and_then(|rate| self.rate(&at.name("rate"), &rate));
 
         let key = at.name("credential");
         let credential = self.required(&key, raw.credential, "say where the server's key or token is kept")?;
         let is_exposed = base_url.as_ref().is_some_and(|url| !url.is_loopback());
         let credential = self.credential(&key, credential, is_exposed);
-        Some(Upstream { dialect: dialect?, base_url: base_url?, credential: credential?, timeout: timeout? })
+        Some(Upstream {
+            dialect: dialect?,
+            base_url: base_url?,
+            credential: credential?,
+            timeout,
+            connect_timeout,
+            first_byte_timeout,
+            retries: raw.retries.map_or(file::RETRIES, |number| number.0),
+            concurrency: raw.concurrency.map_or(file::CONCURRENCY, |count| count.0),
+            breaker,
+            rate,
+        })
+    }
+
+    /// A time that leaves time to do something, `default` where nothing is said.
+    fn time(&mut self, key: &Key, span: Option<Span>, default: Duration) -> Duration {
+        self.positive(key, span).unwrap_or(default)
+    }
+
+    fn breaker(&mut self, at: &Key, raw: &file::Breaker) -> Breaker {
+        let (failures, pause) = file::BREAKER;
+        let failures = raw.failures.map_or(failures, |count| count.0);
+        Breaker { failures, pause: self.time(&at.name("pause"), raw.pause, pause) }
+    }
+
+    fn rate(&mut self, at: &Key, raw: &file::Rate) -> Option<Rate> {
+        let calls = self.required(&at.name("calls"), raw.calls, "say how many calls the server allows");
+        let per = self.required(&at.name("per"), raw.per, "say in which time it allows them");
+        let per = self.positive(&at.name("per"), per);
+        Some(Rate { calls: calls?.0, per: per? })
     }
 
     /// A secret in the file itself is for play: it goes nowhere but to this machine.

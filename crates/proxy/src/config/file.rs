@@ -2,7 +2,7 @@
 //!
 //! Every value is optional here: which of them must be there is a matter of the check, which can say so kindly.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{
     entry::Entry,
     error::suggestion,
     secret::{CredentialSource, KeySource, SealSource},
-    units::{Age, Count, Size, Span},
+    units::{Age, Count, Number, Size, Span},
 };
 
 /// The lowest layer.
@@ -41,8 +41,14 @@ store = "sqlite:interlingua.db"
 keep = "24h"
 "#;
 
-/// How long to wait for an upstream that sets no time.
+/// What holds for an upstream that does not say otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const RETRIES: u32 = 2;
+pub(super) const CONCURRENCY: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
+/// Failures in a row, and the pause after them.
+pub(super) const BREAKER: (NonZeroU32, Duration) = (NonZeroU32::new(10).expect("it is not 0"), Duration::from_secs(5));
 
 /// The preferences that have a counterpart where `[mapping.preferences]` is absent.
 pub(super) fn preferences() -> BTreeMap<Text, Text> {
@@ -143,8 +149,30 @@ pub(super) struct Upstream {
     pub(super) dialect: Option<String>,
     pub(super) base_url: Option<BaseUrl>,
     pub(super) credential: Option<CredentialSource>,
-    /// `None` is [`TIMEOUT`].
+    /// `None` is [`TIMEOUT`], and so on for those that follow.
     pub(super) timeout: Option<Span>,
+    pub(super) connect_timeout: Option<Span>,
+    pub(super) first_byte_timeout: Option<Span>,
+    pub(super) retries: Option<Number>,
+    pub(super) concurrency: Option<Count>,
+    pub(super) breaker: Breaker,
+    pub(super) rate: Option<Rate>,
+}
+
+/// When a server is left alone.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `failures` and `pause`")]
+pub(super) struct Breaker {
+    pub(super) failures: Option<Count>,
+    pub(super) pause: Option<Span>,
+}
+
+/// What a server allows.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `calls` and `per`")]
+pub(super) struct Rate {
+    pub(super) calls: Option<Count>,
+    pub(super) per: Option<Span>,
 }
 
 /// Somebody who may call.

@@ -145,8 +145,39 @@ pub struct Upstream {
     pub base_url: BaseUrl,
     /// What it knows us by.
     pub credential: Secret,
-    /// How long one call may take; where it is a fallback, how long it may let nothing move. Default: 10 seconds.
+    /// How long one call may take, with all tries; where it is a fallback, how long it may let nothing move. Default: 10
+    /// seconds.
     pub timeout: Duration,
+    /// How long a connection may take to come about. Default: 3 seconds.
+    pub connect_timeout: Duration,
+    /// How long the answer to a call that can be tried again may take to begin. Default: 5 seconds.
+    pub first_byte_timeout: Duration,
+    /// How many times more a call is tried. Default: 2.
+    pub retries: u32,
+    /// How many calls are under way at once; more are refused. Default: 256.
+    pub concurrency: NonZeroU32,
+    /// When it is left alone. Default: after 10 failures, for 5 seconds.
+    pub breaker: Breaker,
+    /// What it allows, until it tells in its answers. Default: nobody knows, and nothing is shared.
+    pub rate: Option<Rate>,
+}
+
+/// When a server is left alone because it fails again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// After how many failures in a row: each try for itself, reads and writes counted apart.
+    pub failures: NonZeroU32,
+    /// For how long, until one call may try.
+    pub pause: Duration,
+}
+
+/// How many calls a server allows in which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub calls: NonZeroU32,
+    /// In which time.
+    pub per: Duration,
 }
 
 /// Somebody who may call.

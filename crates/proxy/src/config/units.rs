@@ -84,11 +84,25 @@ impl TryFrom<Scalar> for Count {
     type Error = &'static str;
 
     fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
-        let count = match scalar {
+        let count = Number::try_from(scalar).ok().and_then(|Number(number)| number.try_into().ok());
+        count.map(Self).ok_or("expected a whole number of at least 1")
+    }
+}
+
+/// A count that may be 0.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "Scalar")]
+pub(super) struct Number(pub(super) u32);
+
+impl TryFrom<Scalar> for Number {
+    type Error = &'static str;
+
+    fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
+        let number = match scalar {
             Scalar::Number(number) => u32::try_from(number).ok(),
             Scalar::Text(text) => text.parse().ok(),
         };
-        count.and_then(|count| count.try_into().ok()).map(Self).ok_or("expected a whole number of at least 1")
+        number.map(Self).ok_or("expected a whole number, 0 or more")
     }
 }
 
@@ -155,5 +169,7 @@ mod tests {
         assert_eq!(check(Scalar::Number(0)), None);
         assert_eq!(check(Scalar::Number(-1)), None);
         assert_eq!(check(Scalar::Number(1 << 40)), None);
+        assert_eq!(Number::try_from(Scalar::Number(0)), Ok(Number(0)));
+        assert!(Number::try_from(Scalar::Number(-1)).is_err());
     }
 }

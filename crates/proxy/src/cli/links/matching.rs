@@ -19,7 +19,7 @@ use crate::{
     cli::{Failed, REFUSED, UNAVAILABLE, USAGE, say},
     executor::{Executor, Stage, Transport},
     trace::Context,
-    upstream::{self, Upstream},
+    upstream::Upstream,
 };
 
 /// `interlingua links match`.
@@ -140,8 +140,7 @@ impl Match {
                 Failed::new(USAGE, format!("no upstream is called `{name}`; there are {}", names.join(", ")))
             })?;
             let adapter = store.config.adapters[config.dialect].clone();
-            Upstream::new(name, config, adapter, upstream::http_client())
-                .map_err(|error| Failed::new(UNAVAILABLE, format!("{name}: {error}")))
+            Upstream::new(name, config, adapter).map_err(|error| Failed::new(UNAVAILABLE, format!("{name}: {error}")))
         };
         let upstreams = [upstream(first)?, upstream(second)?];
         let dialects: HashSet<_> = upstreams.iter().map(|upstream| upstream.adapter.dialect().name).collect();
@@ -253,8 +252,8 @@ const MOST_CALLS: usize = 1000;
 struct Direct<'a>(&'a Upstream);
 
 impl Transport for Direct<'_> {
-    async fn send(&self, call: &Call, _: Stage) -> Result<Reply> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
         let no_deadline = Instant::now() + Duration::from_secs(3600);
-        self.0.call(call, &Context::new(), no_deadline).await
+        self.0.call(call, stage, &Context::new(), no_deadline).await
     }
 }
