@@ -132,7 +132,7 @@ fn parts() -> Vec<Part> {
     states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
 }
 
-const KINDS: [ErrorKind; 19] = [
+const KINDS: [ErrorKind; 22] = [
     ErrorKind::Malformed,
     ErrorKind::Invalid,
     ErrorKind::Unauthenticated,
@@ -143,6 +143,9 @@ const KINDS: [ErrorKind; 19] = [
     ErrorKind::Conflict,
     ErrorKind::RateLimited,
     ErrorKind::TooLarge,
+    ErrorKind::TargetTooLong,
+    ErrorKind::HeadTooLarge,
+    ErrorKind::TooSlow,
     ErrorKind::UnsupportedMedia,
     ErrorKind::Unrepresentable,
     ErrorKind::Unsupported,
@@ -171,15 +174,18 @@ mod tests {
             ErrorKind::Conflict => 7,
             ErrorKind::RateLimited => 8,
             ErrorKind::TooLarge => 9,
-            ErrorKind::UnsupportedMedia => 10,
-            ErrorKind::Unrepresentable => 11,
-            ErrorKind::Unsupported => 12,
-            ErrorKind::Unavailable => 13,
-            ErrorKind::BadReply => 14,
-            ErrorKind::Timeout => 15,
-            ErrorKind::Overloaded => 16,
-            ErrorKind::Partial => 17,
-            ErrorKind::Internal => 18,
+            ErrorKind::TargetTooLong => 10,
+            ErrorKind::HeadTooLarge => 11,
+            ErrorKind::TooSlow => 12,
+            ErrorKind::UnsupportedMedia => 13,
+            ErrorKind::Unrepresentable => 14,
+            ErrorKind::Unsupported => 15,
+            ErrorKind::Unavailable => 16,
+            ErrorKind::BadReply => 17,
+            ErrorKind::Timeout => 18,
+            ErrorKind::Overloaded => 19,
+            ErrorKind::Partial => 20,
+            ErrorKind::Internal => 21,
         }
     }
 
