@@ -7,6 +7,7 @@
 mod cli;
 mod client;
 mod clients;
+mod edges;
 mod fallback;
 mod golden;
 mod harness;
@@ -21,6 +22,9 @@ mod refusals;
 mod roles;
 mod secrets;
 mod served;
+mod slow_clients;
+mod smuggling;
+mod stopping;
 mod third_dialect;
 mod vendor_pages;
 mod wire;

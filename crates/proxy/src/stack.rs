@@ -1,17 +1,20 @@
 //! The tower stack of a listener.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 
 use crate::{
     answer::AnswerRequests,
     body::Body,
     config::Limits,
-    layers::{AnswerErrors, Authenticate, CatchPanics, FallBack, LimitInFlight, ReadBodies, ServeFiles, TraceRequests},
+    layers::{
+        AnswerErrors, Authenticate, CatchPanics, CheckHeads, FallBack, LimitInFlight, ReadBodies, ServeFiles,
+        TraceRequests,
+    },
+    room::Room,
     route::Routes,
 };
 
@@ -22,18 +25,22 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn stack(
     routes: Routes,
     limits: &Limits,
-    in_flight: Arc<Semaphore>,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
-{
+    room: &Room,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
     ServiceBuilder::new()
         .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
         .layer(AnswerErrors) // errors below, answers above
         .layer(CatchPanics)
-        .layer(LimitInFlight::new(in_flight)) // refuse rather than queue; one limit for all listeners
+        .layer(CheckHeads::new(limits.head))
         .layer(ServeFiles) // nobody needs a key for them
         .layer(Authenticate) // before a byte of the body is read
-        .layer(FallBack) // above the clock and the reading: what is not the dialect's own passes as it comes
+        .layer(FallBack::new(&room.streams)) // above the reading: what is not the dialect's own passes as it comes
+        .layer(ReadBodies::new(&room.bodies))
+        .layer(LimitInFlight::new(&room.requests)) // refuse rather than queue, and let no slow body have a place
         .timeout(limits.deadline + GRACE) // inside the limit: the clock starts with the work
-        .layer(ReadBodies)
         .service(AnswerRequests)
 }

@@ -176,6 +176,9 @@ impl Upstream {
 
     async fn exchange(&self, request: Request<Body>) -> Result<Reply> {
         let (parts, body) = self.head(request).await?.into_parts();
+        if parts.status.is_informational() {
+            return Err(lost(ErrorKind::BadReply, "the upstream changes to a protocol that nobody asked for"));
+        }
         match Limited::new(body, REPLY_LIMIT).collect().await {
             Ok(body) => Ok(Reply { status: parts.status, headers: parts.headers, body: body.to_bytes() }),
             Err(error) if error.is::<LengthLimitError>() => {

@@ -3,6 +3,7 @@
 mod answer_errors;
 mod authenticate;
 mod catch_panics;
+mod check_heads;
 mod fall_back;
 mod limit_in_flight;
 mod read_bodies;
@@ -12,6 +13,7 @@ mod trace_requests;
 pub(crate) use answer_errors::AnswerErrors;
 pub(crate) use authenticate::Authenticate;
 pub(crate) use catch_panics::CatchPanics;
+pub(crate) use check_heads::CheckHeads;
 pub(crate) use fall_back::FallBack;
 pub(crate) use limit_in_flight::{InFlight, LimitInFlight};
 pub(crate) use read_bodies::ReadBodies;
