@@ -27,6 +27,7 @@ use crate::{
     config::{self, Config},
     connections::{Connections, Patience},
     listing::Places,
+    rarely::Rarely,
     report::Reports,
     room::Room,
     route::{Route, Routes, Shared},
@@ -162,6 +163,7 @@ impl Service {
             limits: config.limits.clone(),
             reports: Reports::default(),
             turns: Turns::default(),
+            overloads: Rarely::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))

@@ -15,6 +15,7 @@ use crate::{
     config::Limits,
     linking::{Pair, store_error},
     listing::Places,
+    rarely::Rarely,
     report::Reports,
     trace::Context,
     turns::{Turn, Turns},
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
     pub(crate) turns: Turns,
+    /// How many requests were refused as there was too much to do.
+    pub(crate) overloads: Rarely,
     /// The headers in which any dialect has a credential.
     pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.

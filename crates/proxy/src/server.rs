@@ -50,6 +50,21 @@ const SEND_BUFFER: usize = 64 << 10;
 /// The least that hyper lets a connection have for heads.
 const LEAST_BUFFER: usize = 16 << 10;
 
+/// What answers every request.
+pub(crate) trait Answers:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// A listener that accepts connections until it is told to stop.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -86,20 +101,13 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 ///
 /// The socket does not tell its address.
-pub(crate) fn serve<S>(
+pub(crate) fn serve(
     listener: TcpListener,
-    service: S,
+    service: impl Answers,
     connections: Arc<Connections>,
     head: usize,
     mut stop: watch::Receiver<bool>,
-) -> io::Result<Listening>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let door = Door { http: http(head), service, connections, stop: stop.clone() };
     let task = tokio::spawn(async move {
@@ -143,14 +151,7 @@ struct Door<S> {
     stop: watch::Receiver<bool>,
 }
 
-impl<S> Door<S>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+impl<S: Answers> Door<S> {
     /// Serves a connection if there is a place for it. If there is none it is closed, which costs us the least.
     fn open(&self, open: &mut JoinSet<()>, stream: TcpStream, peer: IpAddr) {
         if let Some(connection) = self.connections.admit(peer) {
@@ -160,19 +161,13 @@ where
 }
 
 /// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say, to its end.
-async fn converse<S>(
+async fn converse(
     http: auto::Builder<TokioExecutor>,
     stream: TcpStream,
-    service: S,
+    service: impl Answers,
     connection: Arc<Connection>,
     mut stop: watch::Receiver<bool>,
-) where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+) {
     // Answers are written whole; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let stopping = stop.clone();

@@ -1,39 +1,30 @@
 //! The tower stack of a listener.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use tower::{Service, ServiceBuilder};
+use tower::ServiceBuilder;
 
 use crate::{
     answer::AnswerRequests,
-    body::Body,
     config::Limits,
     layers::{
-        AnswerErrors, Authenticate, CatchPanics, CheckHeads, FallBack, LimitInFlight, ReadBodies, ServeFiles,
+        AnswerErrors, Authenticate, CatchPanics, CheckHeads, FallBack, LimitInFlight, ReadBodies, ServeFiles, ShedLoad,
         TraceRequests,
     },
     room::Room,
     route::Routes,
+    server::Answers,
 };
 
 /// A plan ends by itself at the deadline, and then knows what it has done; this much later everything else ends, too.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What a request goes through, outermost first.
-pub(crate) fn stack(
-    routes: Routes,
-    limits: &Limits,
-    room: &Room,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
+pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answers {
     ServiceBuilder::new()
         .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
         .layer(AnswerErrors) // errors below, answers above
+        .layer(ShedLoad::new(&room.requests)) // as early as a refusal can be in the words of the face
         .layer(CatchPanics)
         .layer(CheckHeads::new(limits.head))
         .layer(ServeFiles) // nobody needs a key for them
