@@ -164,6 +164,19 @@ async fn a_request_on_its_way_at_the_moment_of_the_stop_is_answered() {
     assert!(stopping.await.unwrap());
 }
 
+/// Half a request is none, and nobody is waited for for ever.
+#[tokio::test]
+async fn a_client_that_never_ends_does_not_hold_up_a_stop() {
+    let world = World::start().await;
+    let mut half = Wire::connect(world.address(0)).await;
+    half.send("PUT /v2/users HTTP/1.1\r\nhost: x\r\n").await;
+    let mut body = Wire::connect(world.address(0)).await;
+    let head = format!("PUT /v2/users HTTP/1.1\r\nhost: x\r\nx-api-key: {ECGRID_KEY}\r\ncontent-length: 9\r\n\r\n{{");
+    body.send(head).await;
+    assert!(world.stop().await, "long before the drain time is over");
+    assert_eq!((half.rest().await, body.rest().await), (String::new(), String::new()));
+}
+
 /// A deadline that holds: what is not done by then is cut off, and the client sees that.
 #[tokio::test]
 async fn after_the_drain_time_connections_are_cut_off() {

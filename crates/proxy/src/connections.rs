@@ -61,7 +61,7 @@ type Id = u64;
 struct Member {
     address: IpAddr,
     state: State,
-    closing: CancellationToken,
+    displaced: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -80,14 +80,14 @@ impl Connections {
     /// `None`: the address has as many as it may have, or none waits.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Connection>> {
         let address = network(address);
-        let closing = CancellationToken::new();
-        let id = self.open().admit(&self.patience, address, closing.clone());
+        let displaced = CancellationToken::new();
+        let id = self.open().admit(&self.patience, address, displaced.clone());
         if id.is_none()
             && let Some(refused) = self.refused.tell()
         {
             tracing::warn!(refused, "connections were refused: more than limits.connections(_per_address) allow");
         }
-        Some(Arc::new(Connection { id: id?, closing, all: Arc::clone(self) }))
+        Some(Arc::new(Connection { id: id?, displaced, all: Arc::clone(self) }))
     }
 
     /// Closes the connection that has waited longest.
@@ -102,7 +102,7 @@ impl Connections {
 }
 
 impl Open {
-    fn admit(&mut self, patience: &Patience, address: IpAddr, closing: CancellationToken) -> Option<Id> {
+    fn admit(&mut self, patience: &Patience, address: IpAddr, displaced: CancellationToken) -> Option<Id> {
         if self.addresses.get(&address).is_some_and(|count| *count >= patience.per_address) {
             return None;
         }
@@ -111,7 +111,7 @@ impl Open {
         }
         let (id, turn) = (self.number(), self.number());
         self.waiting.insert(turn, id);
-        self.members.insert(id, Member { address, state: waiting(turn), closing });
+        self.members.insert(id, Member { address, state: waiting(turn), displaced });
         *self.addresses.entry(address).or_default() += 1;
         Some(id)
     }
@@ -125,7 +125,7 @@ impl Open {
     /// Takes a connection out, which closes it if it is still there.
     fn remove(&mut self, id: Id) {
         let Some(member) = self.members.remove(&id) else { return };
-        member.closing.cancel();
+        member.displaced.cancel();
         if let State::Waiting { turn, .. } = member.state {
             self.waiting.remove(&turn);
         }
@@ -158,7 +158,7 @@ impl Open {
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: Id,
-    closing: CancellationToken,
+    displaced: CancellationToken,
     all: Arc<Connections>,
 }
 
@@ -180,22 +180,25 @@ impl Connection {
         Working(Arc::clone(self))
     }
 
-    /// Waits until the connection is to be closed: it has waited for too long, or another one needs the place.
-    pub(crate) async fn closing(&self) {
-        let limit = self.all.patience.wait + GRACE;
-        let overdue = async {
-            loop {
-                let since = self.waiting_since();
-                let due = since.unwrap_or_else(Instant::now) + limit;
-                if since.is_some() && due <= Instant::now() {
-                    return;
-                }
-                sleep_until(due).await;
+    /// Returns when another one needs the place.
+    pub(crate) async fn is_displaced(&self) {
+        self.displaced.cancelled().await;
+    }
+
+    /// Returns when the client has kept us waiting for too long.
+    pub(crate) async fn is_overdue(&self) {
+        self.has_waited(self.all.patience.wait + GRACE).await;
+    }
+
+    /// Returns when the client has kept us waiting for so long.
+    pub(crate) async fn has_waited(&self, limit: Duration) {
+        loop {
+            let since = self.waiting_since();
+            let due = since.unwrap_or_else(Instant::now) + limit;
+            if since.is_some() && due <= Instant::now() {
+                return;
             }
-        };
-        tokio::select! {
-            () = self.closing.cancelled() => {}
-            () = overdue => {}
+            sleep_until(due).await;
         }
     }
 
@@ -260,8 +263,8 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
-    fn is_closing(connection: &Connection) -> bool {
-        connection.closing().now_or_never().is_some()
+    fn is_displaced(connection: &Connection) -> bool {
+        connection.is_displaced().now_or_never().is_some()
     }
 
     #[tokio::test]
@@ -287,13 +290,13 @@ mod tests {
         let heard = all.admit(address(3)).unwrap();
         waits.is_heard();
         let fourth = all.admit(address(4)).unwrap();
-        assert!(is_closing(&heard) && !is_closing(&waits) && !is_closing(&works));
+        assert!(is_displaced(&heard) && !is_displaced(&waits) && !is_displaced(&works));
         drop(working);
         let _fifth = all.admit(address(5)).unwrap();
-        assert!(is_closing(&waits));
+        assert!(is_displaced(&waits));
         drop((waits, heard));
         let _sixth = all.admit(address(6)).unwrap();
-        assert!(is_closing(&fourth) && !is_closing(&works));
+        assert!(is_displaced(&fourth) && !is_displaced(&works));
     }
 
     #[tokio::test]
@@ -315,9 +318,9 @@ mod tests {
         tokio::time::sleep(WAIT / 2).await;
         let working = connection.works();
         tokio::time::sleep(10 * WAIT).await;
-        assert!(!is_closing(&connection));
+        assert!(connection.is_overdue().now_or_never().is_none());
         drop(working);
-        connection.closing().await;
+        connection.is_overdue().await;
         assert_eq!(start.elapsed(), WAIT / 2 + 10 * WAIT + WAIT + GRACE);
     }
 }

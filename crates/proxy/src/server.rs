@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+    server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -33,6 +33,12 @@ const BACKLOG: usize = 4096;
 
 /// After the order to stop, a request that is on its way on an open connection already has so long to arrive.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// How long a client may keep us waiting from then on.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client that is left has to take note of it, as HTTP/2 lets it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(30);
@@ -166,7 +172,7 @@ async fn converse(
     stream: TcpStream,
     service: impl Answers,
     connection: Arc<Connection>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
     // Answers are written whole; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
@@ -184,23 +190,32 @@ async fn converse(
             Ok::<_, Infallible>(response)
         }
     });
-    let conversation = async {
-        let mut http = std::pin::pin!(http.serve_connection(TokioIo::new(stream), answer));
-        // What breaks a connection concerns its client alone, who knows.
-        tokio::select! {
-            _ = http.as_mut() => return,
-            () = told(&mut stop) => {}
-        }
-        tokio::select! {
-            _ = http.as_mut() => return,
-            () = tokio::time::sleep(LINGER) => {}
-        }
-        http.as_mut().graceful_shutdown();
-        let _ = http.await;
-    };
     tokio::select! {
-        () = conversation => {}
-        () = connection.closing() => {}
+        () = to_its_end(http.serve_connection(TokioIo::new(stream), answer), &connection, stop) => {}
+        () = connection.is_displaced() => {}
+    }
+}
+
+/// Lets a connection go on until its client has had enough, or keeps us waiting for too long, or the order to stop.
+async fn to_its_end(http: impl GracefulConnection, connection: &Connection, mut stop: watch::Receiver<bool>) {
+    let mut http = std::pin::pin!(http);
+    // What breaks a connection concerns its client alone, who knows.
+    tokio::select! {
+        _ = http.as_mut() => {}
+        () = connection.is_overdue() => {
+            http.as_mut().graceful_shutdown();
+            within(FAREWELL, async { drop(http.await) }).await;
+        }
+        () = told(&mut stop) => {
+            if within(LINGER, async { drop(http.as_mut().await) }).await {
+                return;
+            }
+            http.as_mut().graceful_shutdown();
+            tokio::select! {
+                _ = http => {}
+                () = connection.has_waited(LAST_PATIENCE) => {}
+            }
+        }
     }
 }
 
