@@ -82,6 +82,15 @@ fn the_configurations_in_the_repository_are_good() {
     }
 }
 
+/// Good elsewhere, perhaps, so it is no error.
+#[test]
+fn more_connections_than_the_process_can_have_are_told() {
+    let config = file(&format!("{SANDBOX}\n[limits]\nconnections = 4294967295\n"));
+    let ran = run(&["check", "--config", config.path().to_str().unwrap()], "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("is good") && ran.err.contains("limits.connections"), "{ran:?}");
+}
+
 #[test]
 fn a_bad_configuration_is_told_by_file_and_line() {
     let bad = file(&SANDBOX.replace("[admin]\naddress", "[admin]\nadress"));

@@ -176,6 +176,11 @@ impl World {
         self.gateway.stop().await
     }
 
+    /// The same, and ECGrid, which goes on.
+    pub(crate) async fn stop_before_ecgrid(self) -> (bool, Server) {
+        (self.gateway.stop().await, self.ecgrid)
+    }
+
     // === What the vendors hold, asked past the gateway ===
 
     /// The user as ECGrid shows it.

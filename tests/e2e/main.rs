@@ -7,6 +7,7 @@
 mod cli;
 mod client;
 mod clients;
+mod edges;
 mod fallback;
 mod golden;
 mod harness;
@@ -24,6 +25,9 @@ mod resilience;
 mod roles;
 mod secrets;
 mod served;
+mod slow_clients;
+mod smuggling;
+mod stopping;
 mod third_dialect;
 mod undo;
 mod vendor_pages;

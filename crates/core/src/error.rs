@@ -58,6 +58,12 @@ pub enum ErrorKind {
     RateLimited,
     /// The body is larger than the limit.
     TooLarge,
+    /// The path and the query are longer than the limit.
+    TargetTooLong,
+    /// The headers are larger, or more, than the limit.
+    HeadTooLarge,
+    /// The client took too long to send the request.
+    TooSlow,
     /// The body is of a type or an encoding that is not read here.
     UnsupportedMedia,
     /// The upstream has no place for what was asked, and the route rejects losses.

@@ -10,12 +10,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::service_fn;
 
@@ -24,9 +25,12 @@ use crate::{
     auth::Clients,
     cli,
     config::{self, Config},
+    connections::{Connections, Patience},
     listing::Places,
+    rarely::Rarely,
     recovery::Recovery,
     report::Reports,
+    room::Room,
     route::{Route, Routes, Shared},
     server::{self, Listening},
     stack::stack,
@@ -84,7 +88,13 @@ impl Gateway {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let service = Service::new(&config).await?;
         let (stop, stopping) = watch::channel(false);
-        let in_flight = Arc::new(Semaphore::new(config.limits.in_flight.get() as usize));
+        let limits = &config.limits;
+        let room = Room::new(limits);
+        let connections = Connections::new(Patience {
+            connections: limits.connections.get() as usize,
+            per_address: limits.connections_per_address.get() as usize,
+            wait: limits.patience,
+        });
         let admin_socket = bind(config.admin).await?;
         // All ports are bound before the first is served.
         let mut sockets = Vec::with_capacity(config.listeners.len());
@@ -93,8 +103,9 @@ impl Gateway {
         }
         let mut listeners = Vec::with_capacity(sockets.len());
         for (socket, routes) in sockets {
-            let stack = stack(routes, &config.limits, Arc::clone(&in_flight));
-            listeners.push(server::serve(socket, stack, stopping.clone())?);
+            let stack = stack(routes, limits, &room);
+            let connections = Arc::clone(&connections);
+            listeners.push(server::serve(socket, stack, connections, limits.head, stopping.clone())?);
         }
         tokio::spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
@@ -103,12 +114,16 @@ impl Gateway {
         // The admin listener outlives the others, so that it can say that they are stopping.
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
-        let admin = server::serve(admin_socket, admin, stopping_admin)?;
+        let connections = Connections::new(Patience { wait: limits.patience, ..ADMIN });
+        let admin = server::serve(admin_socket, admin, connections, limits.head, stopping_admin)?;
         let shared = service.shared;
         let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
         Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
+
+/// The operator's connections have places of their own, so that clients cannot take them.
+const ADMIN: Patience = Patience { connections: 100, per_address: 100, wait: Duration::ZERO };
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     server::bind(address).await.map_err(|error| StartError::Bind(address, error))
@@ -151,6 +166,7 @@ impl Service {
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
             reports: Reports::default(),
+            overloads: Rarely::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
@@ -232,7 +248,7 @@ pub struct Running {
     ready: Arc<AtomicBool>,
     shared: Arc<Shared>,
     upkeep: AbortOnDropHandle<()>,
-    drain: std::time::Duration,
+    drain: Duration,
 }
 
 impl Running {
@@ -248,12 +264,12 @@ impl Running {
 
     /// Refuses new connections, lets those that are open finish what they are at, and returns when they have, or when
     /// the drain time is over; whether they have.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
         self.ready.store(false, Ordering::Relaxed);
         // The listeners may be gone already; then there is nobody to tell.
         let _ = self.stop.send(true);
         let finished = server::within(self.drain, async {
-            for listener in self.listeners {
+            for listener in &mut self.listeners {
                 listener.stopped().await;
             }
             // Writes whose clients have gone away are no less writes.
@@ -263,6 +279,7 @@ impl Running {
             self.shared.releases.wait().await;
         })
         .await;
+        self.listeners.iter().for_each(Listening::cut_off);
         let _ = self.stop_admin.send(true);
         drop(self.upkeep);
         self.shared.links.close().await;

@@ -16,6 +16,7 @@ use crate::{
     ledger::Care,
     linking::{Pair, store_error},
     listing::Places,
+    rarely::Rarely,
     repeat_key::RepeatKey,
     report::Reports,
     trace::Context,
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
+    /// How many requests were refused as there was too much to do.
+    pub(crate) overloads: Rarely,
     /// The headers in which any dialect has a credential.
     pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.

@@ -118,6 +118,21 @@ impl Context {
         let (calls, dropped, narrowed) =
             seen.success.get().map_or((0, 0, 0), |success| (success.calls, success.dropped, success.narrowed));
         match seen.failure.get() {
+            // There may be thousands a second, and to tell of each would cost more than to refuse it.
+            Some(Failure { kind: ErrorKind::Overloaded, message, .. }) => {
+                if let Some(refused) = route.and_then(|route| route.shared.overloads.tell()) {
+                    tracing::warn!(
+                        request.id = self.id(),
+                        face,
+                        upstream,
+                        client,
+                        status,
+                        refused,
+                        error.message = message,
+                        "requests refused: too much to do"
+                    );
+                }
+            }
             None => tracing::info!(
                 request.id = self.id(),
                 face,

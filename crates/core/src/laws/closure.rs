@@ -134,7 +134,7 @@ fn parts() -> Vec<Part> {
     states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
 }
 
-const KINDS: [ErrorKind; 22] = [
+const KINDS: [ErrorKind; 25] = [
     ErrorKind::Malformed,
     ErrorKind::Invalid,
     ErrorKind::Unauthenticated,
@@ -148,6 +148,9 @@ const KINDS: [ErrorKind; 22] = [
     ErrorKind::KeyReused,
     ErrorKind::RateLimited,
     ErrorKind::TooLarge,
+    ErrorKind::TargetTooLong,
+    ErrorKind::HeadTooLarge,
+    ErrorKind::TooSlow,
     ErrorKind::UnsupportedMedia,
     ErrorKind::Unrepresentable,
     ErrorKind::Unsupported,
@@ -179,15 +182,18 @@ mod tests {
             ErrorKind::KeyReused => 10,
             ErrorKind::RateLimited => 11,
             ErrorKind::TooLarge => 12,
-            ErrorKind::UnsupportedMedia => 13,
-            ErrorKind::Unrepresentable => 14,
-            ErrorKind::Unsupported => 15,
-            ErrorKind::Unavailable => 16,
-            ErrorKind::BadReply => 17,
-            ErrorKind::Timeout => 18,
-            ErrorKind::Overloaded => 19,
-            ErrorKind::Partial => 20,
-            ErrorKind::Internal => 21,
+            ErrorKind::TargetTooLong => 13,
+            ErrorKind::HeadTooLarge => 14,
+            ErrorKind::TooSlow => 15,
+            ErrorKind::UnsupportedMedia => 16,
+            ErrorKind::Unrepresentable => 17,
+            ErrorKind::Unsupported => 18,
+            ErrorKind::Unavailable => 19,
+            ErrorKind::BadReply => 20,
+            ErrorKind::Timeout => 21,
+            ErrorKind::Overloaded => 22,
+            ErrorKind::Partial => 23,
+            ErrorKind::Internal => 24,
         }
     }
 

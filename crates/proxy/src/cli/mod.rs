@@ -1,5 +1,6 @@
 //! The command line. Bare data goes to standard output, everything else to standard error.
 
+mod descriptors;
 mod document;
 mod journal;
 mod links;
@@ -92,9 +93,14 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Serve(file) => load(gateway, file.config.as_deref()).and_then(serve::serve),
-        Command::Check(file) => load(gateway, file.config.as_deref()).map(|_| match &file.config {
-            Some(path) => say(format_args!("{} is good", path.display())),
-            None => say("the built-in configuration of the sandbox is good"),
+        Command::Check(file) => load(gateway, file.config.as_deref()).map(|config| {
+            match &file.config {
+                Some(path) => say(format_args!("{} is good", path.display())),
+                None => say("the built-in configuration of the sandbox is good"),
+            }
+            if let Some(warning) = descriptors::warning(&config) {
+                say(format_args!("on this machine, as this user: {warning}"));
+            }
         }),
         Command::Translate(translation) => {
             load(gateway, translation.config()).and_then(|config| translation.run(&config))

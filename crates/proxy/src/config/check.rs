@@ -39,6 +39,9 @@ pub(super) struct Surroundings<'a> {
 /// As many made-up people as fit into memory easily.
 const MOST_PEOPLE: u32 = 1_000_000;
 
+/// Every connection may need twice as much.
+const MOST_HEAD: usize = 1 << 20;
+
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;
 
@@ -125,10 +128,25 @@ impl<'a> Check<'a> {
             let advice = format!("expected at least {LEAST_CALLS}: to change one user can take so many");
             self.report.add(&Key::of(["limits", "calls"]), advice);
         }
+        let patience = self.positive(&Key::of(["limits", "patience"]), raw.patience);
+        if raw.head.is_some_and(|head| head.0 > MOST_HEAD) {
+            self.report.add(&Key::of(["limits", "head"]), "expected at most 1MiB");
+        }
+        if let (Some(body), Some(bodies)) = (raw.body, raw.bodies)
+            && bodies.0 < body.0
+        {
+            let advice = "expected at least as much as limits.body: a body that is allowed has to find room";
+            self.report.add(&Key::of(["limits", "bodies"]), advice);
+        }
         Some(Limits {
+            head: raw.head?.0,
             body: raw.body?.0,
+            bodies: raw.bodies?.0,
             calls: raw.calls?.0,
             in_flight: raw.in_flight?.0,
+            connections: raw.connections?.0,
+            connections_per_address: raw.connections_per_address?.0,
+            patience: patience?,
             deadline: deadline?,
             drain: raw.drain?.0,
         })

@@ -23,9 +23,14 @@ pub(super) const DEFAULTS: &str = r#"
 address = "127.0.0.1:9090"
 
 [limits]
+head = "32KiB"
 body = "1MiB"
+bodies = "64MiB"
 calls = 64
 in_flight = 1024
+connections = 10000
+connections_per_address = 2500
+patience = "30s"
 deadline = "30s"
 drain = "30s"
 
@@ -89,9 +94,14 @@ pub(super) struct Admin {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Limits {
+    pub(super) head: Option<Size>,
     pub(super) body: Option<Size>,
+    pub(super) bodies: Option<Size>,
     pub(super) calls: Option<Count>,
     pub(super) in_flight: Option<Count>,
+    pub(super) connections: Option<Count>,
+    pub(super) connections_per_address: Option<Count>,
+    pub(super) patience: Option<Span>,
     pub(super) deadline: Option<Span>,
     pub(super) drain: Option<Span>,
 }

@@ -81,12 +81,22 @@ pub struct Config {
 /// What one process takes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// The largest head of a request, in bytes. Default: 32 KiB.
+    pub head: usize,
     /// The largest body of a request, in bytes, unless it falls back. Default: 1 MiB.
     pub body: usize,
+    /// How much is held at once of all bodies that are not small, in bytes. Default: 64 MiB.
+    pub bodies: usize,
     /// How many calls one request may take. Default: 64.
     pub calls: NonZeroU32,
     /// How many requests are worked on at once; more are refused. Default: 1024.
     pub in_flight: NonZeroU32,
+    /// How many connections of clients are open at once. Default: 10000.
+    pub connections: NonZeroU32,
+    /// How many of them may be from one address. Default: 2500.
+    pub connections_per_address: NonZeroU32,
+    /// How long a client may keep us waiting. Default: 30 seconds.
+    pub patience: Duration,
     /// How long a request may take, with all calls that it needs; where it falls back, how long its client may take
     /// nothing of the answer. Default: 30 seconds.
     pub deadline: Duration,

@@ -219,9 +219,14 @@ fn what_is_not_said_has_its_default() {
     let config = load(LEAST, &[]).unwrap();
     assert_eq!(config.admin, ([127, 0, 0, 1], 9090).into());
     let limits = Limits {
+        head: 32_768,
         body: 1_048_576,
+        bodies: 67_108_864,
         calls: 64.try_into().unwrap(),
         in_flight: 1024.try_into().unwrap(),
+        connections: 10_000.try_into().unwrap(),
+        connections_per_address: 2500.try_into().unwrap(),
+        patience: Duration::from_secs(30),
         deadline: Duration::from_secs(30),
         drain: Duration::from_secs(30),
     };
@@ -377,6 +382,15 @@ fn values_of_the_wrong_kind() {
     check_more(
         "[limits]\ndeadline = \"0s\"",
         "12:1: limits.deadline: expected more than 0: nothing can be done in no time",
+    );
+    check_more(
+        "[limits]\npatience = \"0s\"",
+        "12:1: limits.patience: expected more than 0: nothing can be done in no time",
+    );
+    check_more("[limits]\nhead = \"2MiB\"", "12:1: limits.head: expected at most 1MiB");
+    check_more(
+        "[limits]\nbodies = \"1KiB\"",
+        "12:1: limits.bodies: expected at least as much as limits.body: a body that is allowed has to find room",
     );
 }
 

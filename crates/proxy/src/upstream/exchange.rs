@@ -77,6 +77,9 @@ impl Exchange {
             Err(_) => return Err(late()),
         };
         let (parts, body) = response.into_parts();
+        if parts.status.is_informational() {
+            return Err(lost(ErrorKind::BadReply, "the upstream changes to a protocol that nobody asked for"));
+        }
         let body = connection.while_driven(Limited::new(body, REPLY_LIMIT).collect());
         let body = match timeout_at(terms.end, body).await {
             Ok(Ok(body)) => body.to_bytes(),
