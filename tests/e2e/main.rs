@@ -23,6 +23,7 @@ mod roles;
 mod secrets;
 mod served;
 mod third_dialect;
+mod undo;
 mod vendor_pages;
 mod versions;
 mod wire;

@@ -10,7 +10,7 @@ use interlingua_core::{
 use crate::{
     answer::{self, read, translated},
     body::{Body, ReadBody},
-    executor::{self, Transport},
+    executor::{Executor, Transport},
     pass,
     prefer::Handling,
     route::Route,
@@ -65,11 +65,11 @@ pub(crate) async fn find(route: &Route, transport: &impl Transport, new: &NewUse
         let mut next = Some(PageRequest::At(None));
         while let Some(page) = next {
             let command = Command::FindUsers { query: query.clone(), page };
-            let found =
-                match executor::execute(&*route.upstream.adapter, &command, transport, calls_left, |_| Ok(())).await {
-                    Err(error) if error.kind() == ErrorKind::NotFound => break,
-                    found => found?,
-                };
+            let executor = Executor { most_calls: calls_left, ..route.executor(transport) };
+            let found = match executor.read(&command).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                found => found?,
+            };
             calls_left -= found.calls;
             let Outcome::Users(page) = found.outcome else {
                 return Err(Error::new(ErrorKind::Internal, "what came of a search is not a page of users"));

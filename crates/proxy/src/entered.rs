@@ -46,7 +46,7 @@ impl Entered {
             upstream: route.upstream.name.as_str().into(),
             user: command.and_then(Command::user).cloned(),
             operation: seen.operation.get().map_or("", String::as_str).into(),
-            client: seen.client.get().map_or("", AsRef::as_ref).into(),
+            client: context.client().into(),
             writes: vec![write],
         };
         let writes = route.shared.links.writes();

@@ -25,6 +25,7 @@ use crate::{
     cli,
     config::{self, Config},
     listing::Places,
+    recovery::Recovery,
     report::Reports,
     route::{Route, Routes, Shared},
     server::{self, Listening},
@@ -95,6 +96,7 @@ impl Gateway {
             let stack = stack(routes, &config.limits, Arc::clone(&in_flight));
             listeners.push(server::serve(socket, stack, stopping.clone())?);
         }
+        tokio::spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
         let admin = Admin { shared: Arc::clone(&service.shared), ready: Arc::clone(&ready) };
         // The admin listener outlives the others, so that it can say that they are stopping.
@@ -102,7 +104,7 @@ impl Gateway {
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let admin = server::serve(admin_socket, admin, stopping_admin)?;
         let shared = service.shared;
-        let upkeep = upkeep(shared.links.writes(), shared.lease);
+        let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
         Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
@@ -123,7 +125,7 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let options = Options { ranges: config.ids.clone(), ..Options::default() };
+        let options = Options { ranges: config.ids.clone(), key: config.journal.key.clone(), ..Options::default() };
         let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
@@ -156,6 +158,7 @@ impl Service {
             releases: TaskTracker::new(),
             lease: options.lease,
             keep_answers: config.repeats.keep,
+            on_crash: config.journal.on_crash,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -177,9 +180,15 @@ impl Service {
             fallback: route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?,
             loss: route.loss.clone(),
             removal: route.removal,
+            on_partial: route.on_partial,
             places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
+    }
+
+    /// What looks after writes that were left half done.
+    pub(crate) fn recovery(&self) -> Recovery {
+        Recovery { shared: Arc::clone(&self.shared), upstreams: self.upstreams.clone() }
     }
 
     fn upstream(&self, name: &str) -> Result<Arc<Upstream>, StartError> {

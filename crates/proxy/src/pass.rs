@@ -14,7 +14,7 @@ use crate::{
     again, answer,
     body::{self, Body},
     entered::Entered,
-    executor::{self, Transport},
+    executor::{Stage, Transport},
     headers,
     prefer::PREFER,
     route::Route,
@@ -115,9 +115,7 @@ impl<'a> Straight<'a> {
 
     async fn user(&self, user: UserId) -> Result<Option<User>> {
         let get = Command::GetUser { user };
-        let adapter = &*self.route.upstream.adapter;
-        let executed = executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?;
-        Ok(executed.outcome.user())
+        Ok(self.route.executor(self).read(&get).await?.outcome.user())
     }
 
     /// The version that the user has now; none where there is no user yet, or nobody can tell whom the request is about.
@@ -128,7 +126,7 @@ impl<'a> Straight<'a> {
 }
 
 impl Transport for Straight<'_> {
-    async fn send(&self, call: &Call) -> Result<Reply> {
+    async fn send(&self, call: &Call, _: Stage) -> Result<Reply> {
         let reply = self.route.upstream.call(call, self.context, answer::deadline(self.route, self.context)).await?;
         self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
         Ok(reply)

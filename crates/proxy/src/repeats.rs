@@ -23,6 +23,7 @@ use crate::{
     layers::refusal,
     linking::store_error,
     prefer::{PREFER, PREFERENCE_APPLIED},
+    recovery::{Recovery, Way},
     repeat_key::RepeatKey,
     report::FIDELITY,
     route::Route,
@@ -48,7 +49,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The write's own; somebody is at the same request; the key was given to another one; the store does not answer.
 pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = Context::on(&request);
-    let client = context.seen.client.get().map_or("", AsRef::as_ref).to_owned();
+    let client = context.client().to_owned();
     let fingerprint = fingerprint(&route, &request);
     let this = Repeatable { route, context, client, key, fingerprint };
     match this.begin().await? {
@@ -202,9 +203,7 @@ impl Repeatable {
 
     // === What was begun before, and has no answer ===
 
-    /// Goes on with a request whose first attempt came to no definite end.
-    ///
-    /// An entry of several writes, some of which were done, is the executor's to finish: this is where that is called.
+    /// Goes on with a request whose first attempt came to no definite end, at the first call that was not done.
     async fn resume(self, entry: EntryId, request: Request<ReadBody>) -> Result<Response<Body>> {
         let writes = self.route.shared.links.writes();
         let failed = |error: StoreError| store_error(&error);
@@ -219,6 +218,8 @@ impl Repeatable {
         let shown = match next {
             Next::Show => Some(self.show(&request, StatusCode::OK).await?),
             Next::LookFirst => again::show(&self.route, &self.context, &request).await?,
+            Next::Finish if self.finish(&entry).await? => Some(self.show(&request, StatusCode::OK).await?),
+            Next::Finish => return Err(in_progress()),
             Next::Again => None,
             Next::Unclear => {
                 let message = "nobody knows what the first attempt did, and to repeat it could do it twice";
@@ -227,7 +228,7 @@ impl Repeatable {
         };
         if let Some(shown) = shown {
             let response = self.keep(replayed(shown)).await?;
-            if ours {
+            if ours && next != Next::Finish {
                 writes.close(entry.id, Ending::Done, None).await.map_err(failed)?;
             }
             return Ok(response);
@@ -241,6 +242,13 @@ impl Repeatable {
             // Another repeat was faster.
             _ => Err(in_progress()),
         }
+    }
+
+    /// Sends what an attempt that broke off has not sent; `false` when somebody else is at it.
+    async fn finish(&self, entry: &Entry) -> Result<bool> {
+        let upstream = &self.route.upstream;
+        let upstreams = [(upstream.name.clone(), Arc::clone(upstream))].into();
+        Recovery { shared: Arc::clone(&self.route.shared), upstreams }.settle(entry, Way::Finish).await
     }
 
     /// The answer to a request that was carried out with this status, made anew from how things are.
@@ -269,6 +277,8 @@ impl Repeatable {
 enum Next {
     /// All of it was done: tell how things are.
     Show,
+    /// A part of it was done, and what was not is written down.
+    Finish,
     /// Nothing of it was done, or doing it again has the effect of once.
     Again,
     /// Somebody may have been created: look, and create nobody twice.
@@ -280,8 +290,10 @@ enum Next {
 fn next(entry: &Entry, command: Option<&Command>) -> Next {
     let undone = |state: &State| matches!(state, State::NotSent | State::Refused | State::Undone);
     let open = entry.intent.writes.iter().zip(&entry.states).filter(|(_, state)| **state != State::Applied);
-    match open.clone().count() {
+    let is_written_down = || entry.closed.is_none() && entry.intent.writes.iter().all(|write| write.body.is_some());
+    match open.count() {
         0 if !entry.states.is_empty() => Next::Show,
+        left if left < entry.states.len() && is_written_down() => Next::Finish,
         _ if entry.states.iter().all(undone) => Next::Again,
         _ if matches!(command, Some(Command::CreateUser(_))) => Next::LookFirst,
         _ if entry.intent.writes.iter().all(|write| write.repeatable) => Next::Again,
@@ -308,9 +320,54 @@ fn replayed(mut response: Response<Body>) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
-    use interlingua_core::Refusal;
+    use std::time::SystemTime;
+
+    use interlingua_core::{Email, Name, NewUser, Refusal, Text, http::Method};
+    use interlingua_links::{Intent, Write};
 
     use super::*;
+
+    /// An entry of two writes in these states.
+    fn entry(states: [State; 2], is_open: bool, repeatable: bool, body: Option<Bytes>) -> Entry {
+        let write = Write { method: Method::PUT, target: "/".into(), body, fields: Vec::new(), repeatable, undo: None };
+        let text = || Text::from("x");
+        let intent = Intent {
+            request: text(),
+            upstream: text(),
+            user: None,
+            operation: text(),
+            client: text(),
+            writes: vec![write.clone(), write],
+        };
+        let now = SystemTime::now();
+        let closed = (!is_open).then_some((now, Ending::Partial, None));
+        Entry { id: "1".parse().unwrap(), opened: now, intent, states: states.to_vec(), closed }
+    }
+
+    #[test]
+    fn what_is_done_next_depends_on_how_far_it_came() {
+        use State::{Applied, NotSent, Refused, Sending, Unknown};
+        let next = |states, is_open, repeatable, body: Option<&'static str>| {
+            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None)
+        };
+        assert_eq!(next([Applied, Applied], true, false, None), Next::Show);
+        assert_eq!(next([Applied, NotSent], true, false, Some("{}")), Next::Finish);
+        assert_eq!(next([Applied, Sending], true, true, None), Next::Again);
+        assert_eq!(next([Applied, Unknown], false, true, None), Next::Again);
+        assert_eq!(next([Applied, Unknown], false, false, None), Next::Unclear);
+        assert_eq!(next([NotSent, NotSent], true, false, None), Next::Again);
+        assert_eq!(next([Refused, NotSent], false, false, None), Next::Again);
+        assert_eq!(next([Unknown, NotSent], false, false, None), Next::Unclear);
+        let new = NewUser {
+            login: None,
+            email: Email::parse("a@example.com").unwrap(),
+            name: Name::default(),
+            password: None,
+            grants: Vec::new(),
+        };
+        let create = Command::CreateUser(Box::new(new));
+        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create)), Next::LookFirst);
+    }
 
     #[test]
     fn what_is_definite_is_kept() {

@@ -6,12 +6,14 @@ use http::{HeaderName, Method};
 use interlingua_core::{
     Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
 };
-use interlingua_links::Links;
+use interlingua_links::{Links, Writes};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Clients,
-    config::Limits,
+    config::{Limits, OnCrash, OnPartial},
+    executor::Executor,
+    ledger::Care,
     linking::{Pair, store_error},
     listing::Places,
     report::Reports,
@@ -29,6 +31,8 @@ pub(crate) struct Route {
     pub(crate) loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about.
     pub(crate) removal: Removal,
+    /// What is done about a write of which only a part was carried out.
+    pub(crate) on_partial: OnPartial,
     /// Where the pages of numbered lists begin.
     pub(crate) places: Places,
     pub(crate) shared: Arc<Shared>,
@@ -51,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) lease: Duration,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
+    pub(crate) on_crash: OnCrash,
 }
 
 impl Route {
@@ -69,6 +74,18 @@ impl Route {
         Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
     }
 
+    /// What carries plans out at the upstream.
+    pub(crate) fn executor<'a, T>(&'a self, transport: &'a T) -> Executor<'a, T> {
+        Executor { adapter: &*self.upstream.adapter, transport, most_calls: self.most_calls() }
+    }
+
+    /// How writes of this route are taken care of; whose they are is still to be said.
+    pub(crate) fn care<'a>(&'a self, journal: &'a dyn Writes) -> Care<'a> {
+        let prepares_undo = self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo;
+        let (on_partial, upstream) = (self.on_partial, self.upstream.name.as_str());
+        Care { journal, request: "", upstream, operation: "", client: "", key: None, on_partial, prepares_undo }
+    }
+
     /// How many calls one request may take.
     pub(crate) fn most_calls(&self) -> usize {
         usize::try_from(self.shared.limits.calls.get()).unwrap_or(usize::MAX)
@@ -80,7 +97,7 @@ impl Route {
     ///
     /// The configuration does not say, or that user is not linked.
     pub(crate) async fn own_user(&self, context: &Context) -> Result<UserId> {
-        let client = context.seen.client.get().map_or("", AsRef::as_ref);
+        let client = context.client();
         let (dialect, id) = self.shared.clients.user(client).ok_or_else(|| {
             let message = format!("nobody says which user the client `{client}` is; see `user` in [[clients]]");
             Error::new(ErrorKind::Unsupported, message)

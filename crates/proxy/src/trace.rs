@@ -91,6 +91,11 @@ impl Context {
         self.request_id.to_str().unwrap_or_default()
     }
 
+    /// The name of the client; empty where it is not known.
+    pub(crate) fn client(&self) -> &str {
+        self.seen.client.get().map_or("", AsRef::as_ref)
+    }
+
     /// Notes what went wrong.
     pub(crate) fn fails(&self, error: &Error) {
         // The first one counts; what fails later fails because of it.
@@ -106,7 +111,7 @@ impl Context {
         let face = route.map_or("", |route| route.face.dialect().name);
         let of_route = route.map_or("", |route| route.upstream.name.as_str());
         let upstream = seen.upstream.get().map_or(of_route, String::as_str);
-        let client = seen.client.get().map_or("", |name| name);
+        let client = self.client();
         let operation = seen.operation.get().map_or("", String::as_str);
         let (status, refused) = (status.as_u16(), status.is_client_error());
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;

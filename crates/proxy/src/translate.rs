@@ -17,11 +17,13 @@ use tokio::time::Instant;
 
 use crate::{
     again,
-    executor::{self, Executed, Transport},
+    executor::{Executed, Stage, Transport},
+    ledger::Care,
     linking::{Unlinked, store_error},
     listing::{self, Listed},
     locks::Held,
     prefer::Handling,
+    repeat_key::RepeatKey,
     report::Entry,
     route::Route,
     trace::Context,
@@ -147,7 +149,7 @@ pub(crate) async fn complete(
 ) -> Result<Command> {
     let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
     let get = Command::GetUser { user: user.clone() };
-    let executed = executor::execute(&*route.upstream.adapter, &get, transport, route.most_calls(), |_| Ok(())).await?;
+    let executed = route.executor(transport).read(&get).await?;
     let present = executed.outcome.user().ok_or_else(no_user)?;
     let (present, unlinked) = route.pair().to_face(present, asked, Unlinked::Refuse).await?;
     let grants = route.upstream.adapter.pointer(&Field::Grants, Document::Upstream);
@@ -219,8 +221,15 @@ impl Translation {
             self.login_is_free(new).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
-        let most_calls = self.route.most_calls();
-        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, most_calls, judge).await?;
+        let journal = self.route.shared.links.writes();
+        let care = Care {
+            request: self.context.id(),
+            operation: &understood.operation,
+            client: self.context.client(),
+            key: self.context.seen.repeat.get().map(RepeatKey::as_str),
+            ..self.route.care(&*journal)
+        };
+        let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
@@ -228,11 +237,11 @@ impl Translation {
     }
 
     async fn show(&self, understood: Understood) -> Result<Option<Answer>> {
-        let (adapter, access) = (&*self.route.upstream.adapter, understood.access);
+        let access = understood.access;
         let executed = match &understood.command {
             Command::UpdateUser { user, .. } => {
                 let get = Command::GetUser { user: self.route.pair().user_to_upstream(user).await? };
-                executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?
+                self.route.executor(self).read(&get).await?
             }
             Command::CreateUser(new) => {
                 let Some(user) = again::find(&self.route, self, new).await? else { return Ok(None) };
@@ -249,8 +258,8 @@ impl Translation {
     /// The version that the user has now; none where there is no user yet.
     async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
         let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
-        let (adapter, get) = (&*self.route.upstream.adapter, Command::GetUser { user: user.clone() });
-        let executed = executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await?;
+        let get = Command::GetUser { user: user.clone() };
+        let executed = self.route.executor(self).read(&get).await?;
         let present = executed.outcome.user().ok_or_else(no_user)?;
         let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
         Ok(Version::translated(&Outcome::User(Box::new(present))))
@@ -261,8 +270,7 @@ impl Translation {
         let Some(login) = &new.login else { return Ok(()) };
         for user in self.route.pair().remembered_by_login(login).await? {
             let get = Command::GetUser { user };
-            let adapter = &*self.route.upstream.adapter;
-            match executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await {
+            match self.route.executor(self).read(&get).await {
                 // Linked, and gone since.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -405,10 +413,14 @@ fn now() -> Timestamp {
 }
 
 impl Transport for Translation {
-    async fn send(&self, call: &Call) -> Result<Reply> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
         if let (Access::Write, Some(held)) = (call.access, self.held.get()) {
             held.check().await?;
         }
-        self.route.upstream.call(call, &self.context, self.deadline).await
+        let deadline = match stage {
+            Stage::First | Stage::Begun => self.deadline,
+            Stage::Settling(until) => until,
+        };
+        self.route.upstream.call(call, &self.context, deadline).await
     }
 }

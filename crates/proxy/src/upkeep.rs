@@ -12,11 +12,8 @@ const RENEWALS: u32 = 3;
 /// How often is deleted what has had its time.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
 
-/// How long entries of the journal are kept after they are closed.
-const KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// Keeps at it until the handle is dropped.
-pub(crate) fn upkeep(writes: Arc<dyn Writes>, lease: Duration) -> AbortOnDropHandle<()> {
+/// Keeps at it until the handle is dropped. What is settled in the journal stays for as long as `keep`.
+pub(crate) fn upkeep(writes: Arc<dyn Writes>, lease: Duration, keep: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let mut ticks = interval(lease / RENEWALS);
         // A process that stood still has to say once that it lives, not several times.
@@ -27,7 +24,7 @@ pub(crate) fn upkeep(writes: Arc<dyn Writes>, lease: Duration) -> AbortOnDropHan
             tell("the lease was not renewed", writes.renew().await);
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
-                tell("nothing was swept", writes.sweep(KEEP).await);
+                tell("nothing was swept", writes.sweep(keep).await);
             }
         }
     }))

@@ -1,6 +1,7 @@
 //! The command line. Bare data goes to standard output, everything else to standard error.
 
 mod document;
+mod journal;
 mod links;
 mod serve;
 
@@ -59,6 +60,10 @@ enum Command {
     /// Works on the store that the configuration names, beside a gateway at work, too. The links that stand in the
     /// configuration itself are added by the gateway at each start, and not by this command.
     Links(links::LinksCommand),
+    /// Look at writes that were left half done, and settle them.
+    ///
+    /// Works on the journal in the store that the configuration names, beside a gateway at work, too.
+    Journal(journal::JournalCommand),
 }
 
 /// Which configuration.
@@ -96,6 +101,7 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
         }
         Command::Plan(planning) => load(gateway, planning.config()).and_then(|config| planning.run(&config)),
         Command::Links(links) => load(gateway, links.config()).and_then(|config| links.run(&config)),
+        Command::Journal(journal) => load(gateway, journal.config()).and_then(|config| journal.run(&config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,10 +12,11 @@ use std::{
 };
 
 use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Removal, Text, UserId};
+use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Client, Config, ConfigErrors, Limits, Listener, Repeats, Route, Sandbox, Upstream,
+    Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -63,22 +64,26 @@ impl<'a> Check<'a> {
         let ids = self.ids(&file.links.ids);
         let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
         let (store, users, scopes) = self.links(file.links);
+        let journal = self.journal(&file.journal, store.as_ref());
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, store, keep) {
-            (Some(admin), Some(limits), Some(store), Some(keep)) if self.report.is_empty() => Ok(Config {
-                admin: admin.0,
-                limits,
-                upstreams,
-                clients,
-                listeners,
-                adapters,
-                store,
-                repeats: Repeats { keep },
-                ids,
-                users,
-                scopes,
-                sandbox,
-            }),
+        match (file.admin.address, limits, journal, store, keep) {
+            (Some(admin), Some(limits), Some(journal), Some(store), Some(keep)) if self.report.is_empty() => {
+                Ok(Config {
+                    admin: admin.0,
+                    limits,
+                    upstreams,
+                    clients,
+                    listeners,
+                    adapters,
+                    journal,
+                    store,
+                    repeats: Repeats { keep },
+                    ids,
+                    users,
+                    scopes,
+                    sandbox,
+                })
+            }
             _ => Err(self.report.into_errors()),
         }
     }
@@ -124,6 +129,24 @@ impl<'a> Check<'a> {
             deadline: deadline?,
             drain: raw.drain?.0,
         })
+    }
+
+    /// How writes are kept.
+    fn journal(&mut self, raw: &file::Journal, store: Option<&Location>) -> Option<Journal> {
+        let key = match &raw.key {
+            Some(source) => {
+                let key = source.read(self.around.environment, self.around.folder);
+                Some(self.sound(&Key::of(["journal", "key"]), key)?)
+            }
+            None => None,
+        };
+        let on_crash = raw.on_crash?.0;
+        if on_crash != OnCrash::Report && key.is_none() && store.is_some_and(|store| !store.is_memory()) {
+            let advice =
+                "what a crash has left can be sent only if it was kept, and it is kept only sealed; name journal.key";
+            self.report.add(&Key::of(["journal", "on_crash"]), advice);
+        }
+        Some(Journal { key, on_crash, keep: raw.keep?.0 })
     }
 
     /// A time that leaves time to do something.
@@ -296,7 +319,8 @@ impl<'a> Check<'a> {
         let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
         let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
         let removal = raw.delete.map_or(Removal::Reversible, |delete| delete.0);
-        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal })
+        let on_partial = raw.on_partial.map(|partial| partial.0).unwrap_or_default();
+        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal, on_partial })
     }
 
     /// The upstream of that name.

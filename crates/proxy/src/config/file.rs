@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    OnCrash, OnPartial,
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
-    secret::{CredentialSource, KeySource},
-    units::{Count, Size, Span},
+    secret::{CredentialSource, KeySource, SealSource},
+    units::{Age, Count, Size, Span},
 };
 
 /// The lowest layer.
@@ -27,6 +28,10 @@ calls = 64
 in_flight = 1024
 deadline = "30s"
 drain = "30s"
+
+[journal]
+keep = "7d"
+on_crash = "report"
 
 [links]
 store = "sqlite:interlingua.db"
@@ -54,6 +59,7 @@ pub(super) fn preferences() -> BTreeMap<Text, Text> {
 pub(super) struct File {
     pub(super) admin: Admin,
     pub(super) limits: Limits,
+    pub(super) journal: Journal,
     pub(super) links: Links,
     pub(super) repeats: Repeats,
     pub(super) mapping: Mapping,
@@ -81,6 +87,15 @@ pub(super) struct Limits {
     pub(super) in_flight: Option<Count>,
     pub(super) deadline: Option<Span>,
     pub(super) drain: Option<Span>,
+}
+
+/// How writes are kept until it is known what came of them.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Journal {
+    pub(super) key: Option<SealSource>,
+    pub(super) keep: Option<Age>,
+    pub(super) on_crash: Option<Crash>,
 }
 
 /// Which ids belong together, and where that is kept.
@@ -157,6 +172,7 @@ pub(super) struct Route {
     pub(super) fallback: Option<String>,
     pub(super) on_loss: Option<Loss>,
     pub(super) delete: Option<Delete>,
+    pub(super) on_partial: Option<Partial>,
     /// By JSON Pointer.
     pub(super) fields: BTreeMap<String, Loss>,
 }
@@ -199,16 +215,10 @@ impl TryFrom<String> for Loss {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        match word.as_str() {
-            "reject" => Ok(Self(OnLoss::Reject)),
-            "warn" => Ok(Self(OnLoss::Warn)),
-            "allow" => Ok(Self(OnLoss::Allow)),
-            other => Err(format!("nothing is called `{other}`; {}", suggestion(other, LOSSES.into_iter()))),
-        }
+        let words = [("reject", OnLoss::Reject), ("warn", OnLoss::Warn), ("allow", OnLoss::Allow)];
+        choose(&word, words).map(Self)
     }
 }
-
-const LOSSES: [&str; 3] = ["reject", "warn", "allow"];
 
 /// What to make of a removal that could be taken back, by its word.
 #[derive(Clone, Copy, Deserialize)]
@@ -219,15 +229,44 @@ impl TryFrom<String> for Delete {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        match word.as_str() {
-            "terminate" => Ok(Self(Removal::Permanent)),
-            "reversible" => Ok(Self(Removal::Reversible)),
-            other => {
-                let words = ["terminate", "reversible"].into_iter();
-                Err(format!("nothing is called `{other}`; {}", suggestion(other, words)))
-            }
-        }
+        choose(&word, [("terminate", Removal::Permanent), ("reversible", Removal::Reversible)]).map(Self)
     }
+}
+
+/// What to do about half of a request, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Partial(pub(super) OnPartial);
+
+impl TryFrom<String> for Partial {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        choose(&word, [("report", OnPartial::Report), ("undo", OnPartial::Undo)]).map(Self)
+    }
+}
+
+/// What to do about what a crash has left, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Crash(pub(super) OnCrash);
+
+impl TryFrom<String> for Crash {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let words = [("report", OnCrash::Report), ("finish", OnCrash::Finish), ("undo", OnCrash::Undo)];
+        choose(&word, words).map(Self)
+    }
+}
+
+/// What a word stands for.
+fn choose<T: Copy, const N: usize>(word: &str, known: [(&'static str, T); N]) -> Result<T, String> {
+    let found = known.into_iter().find(|(name, _)| *name == word).map(|(_, choice)| choice);
+    found.ok_or_else(|| {
+        let names = known.into_iter().map(|(name, _)| name);
+        format!("nothing is called `{word}`; {}", suggestion(word, names))
+    })
 }
 
 /// A canonical role, by its name.

@@ -33,7 +33,7 @@ use std::{
 
 use figment::{Figment, value::Value};
 use interlingua_core::{Adapter, LossPolicy, Removal, Text as CoreText, UserId};
-use interlingua_links::{Location, Ranges, ScopeLink, UserLink};
+use interlingua_links::{Location, Ranges, ScopeLink, SealingKey, UserLink};
 use serde::Deserialize;
 
 pub use base_url::BaseUrl;
@@ -62,6 +62,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Every registered adapter, by the name of its dialect, with the operator's choices.
     pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
+    /// How writes are kept until it is known what came of them.
+    pub journal: Journal,
     /// Where links are kept.
     pub store: Location,
     /// What is kept for requests that are sent again.
@@ -90,6 +92,39 @@ pub struct Limits {
     pub deadline: Duration,
     /// How long requests may go on after the order to stop. Default: 30 seconds.
     pub drain: Duration,
+}
+
+/// How writes are kept until it is known what came of them, in the store of the links.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// What bodies are sealed with in a database. Default: none, and then bodies are not kept there.
+    pub key: Option<SealingKey>,
+    /// What is done about what a crash has left half done. Default: to report it.
+    pub on_crash: OnCrash,
+    /// How long is kept what is settled. Default: 7 days.
+    pub keep: Duration,
+}
+
+/// What is done about writes of which a crash has left some undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCrash {
+    /// They are told in the log at every start, and left to `interlingua journal resolve`.
+    #[default]
+    Report,
+    /// What was not sent is sent.
+    Finish,
+    /// What was applied is taken back, as far as it can be.
+    Undo,
+}
+
+/// What is done about a request of which only some writes were carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPartial {
+    /// The client is told what was applied and what was not.
+    #[default]
+    Report,
+    /// What was applied is taken back, as far as it can be, and the client is told.
+    Undo,
 }
 
 /// What is kept for requests that are sent again with the same `Idempotency-Key`.
@@ -145,6 +180,8 @@ pub struct Route {
     pub loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about. Default: no more than that.
     pub removal: Removal,
+    /// What is done about a request of which only some writes were carried out. Default: it is told.
+    pub on_partial: OnPartial,
 }
 
 /// Where the stand-ins for the vendors listen; those that have no address are not started.
@@ -175,6 +212,7 @@ impl fmt::Debug for Config {
             .field("clients", &self.clients)
             .field("listeners", &self.listeners)
             .field("adapters", &self.adapters.keys())
+            .field("journal", &self.journal)
             .field("store", &self.store)
             .field("repeats", &self.repeats)
             .field("ids", &self.ids)

@@ -99,12 +99,12 @@ impl Adapter for Fake {
         unreachable!("configuration writes no answer")
     }
 
-    fn accepted(&self, _: &interlingua_core::Call, _: &interlingua_core::Reply) -> interlingua_core::Result<()> {
-        unreachable!("nothing is sent")
-    }
-
     fn write_error(&self, _: &Error) -> Response {
         unreachable!("configuration writes no answer")
+    }
+
+    fn accepted(&self, _: &interlingua_core::Call, _: &interlingua_core::Reply) -> interlingua_core::Result<()> {
+        unreachable!("nothing is sent")
     }
 
     fn plan(&self, _: &Command, _: &[Reply]) -> interlingua_core::Result<Step> {
@@ -334,7 +334,7 @@ fn unknown_keys() {
     check_other(
         "upstream =",
         "server = 1, upstream =",
-        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `fields`",
+        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `on_partial`, `fields`",
     );
     check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `people`, `ecgrid`, `textus`");
 }

@@ -54,6 +54,27 @@ impl TryFrom<Scalar> for Span {
     }
 }
 
+/// How long something is kept: `"24h"`, `"7d"`. At most a year.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "Scalar")]
+pub(super) struct Age(pub(super) Duration);
+
+const AGES: &[(&str, u64)] = &[("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
+
+impl TryFrom<Scalar> for Age {
+    type Error = &'static str;
+
+    fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
+        let milliseconds = match scalar {
+            Scalar::Number(_) => None,
+            Scalar::Text(text) => measure(&text, AGES),
+        };
+        let milliseconds = milliseconds.filter(|milliseconds| *milliseconds <= 366 * DAY);
+        let age = milliseconds.map(|milliseconds| Self(Duration::from_millis(milliseconds)));
+        age.ok_or("expected a length of time with its unit, such as \"12h\" or \"7d\", and at most \"366d\"")
+    }
+}
+
 /// A count of at least 1.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "Scalar")]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Store, output::Output, progress};
 use crate::{
     cli::{Failed, REFUSED, UNAVAILABLE, USAGE, say},
-    executor::{self, Transport},
+    executor::{Executor, Stage, Transport},
     trace::Context,
     upstream::{self, Upstream},
 };
@@ -233,8 +233,8 @@ async fn page(upstream: &Upstream, cursor: Option<Cursor>) -> Result<UserPage> {
     let command = Command::FindUsers { query: UserQuery::default(), page: PageRequest::At(cursor) };
     let mut waited = 0;
     loop {
-        let executed = executor::execute(&*upstream.adapter, &command, &Direct(upstream), MOST_CALLS, |_| Ok(())).await;
-        match executed.map(|executed| executed.outcome) {
+        let executor = Executor { adapter: &*upstream.adapter, transport: &Direct(upstream), most_calls: MOST_CALLS };
+        match executor.read(&command).await.map(|executed| executed.outcome) {
             Ok(Outcome::Users(page)) => return Ok(page),
             Ok(_) => return Err(Error::new(ErrorKind::Internal, "what came of a search is not a list")),
             Err(error) if error.kind() == ErrorKind::RateLimited && waited < PATIENCE => {
@@ -253,7 +253,7 @@ const MOST_CALLS: usize = 1000;
 struct Direct<'a>(&'a Upstream);
 
 impl Transport for Direct<'_> {
-    async fn send(&self, call: &Call) -> Result<Reply> {
+    async fn send(&self, call: &Call, _: Stage) -> Result<Reply> {
         let no_deadline = Instant::now() + Duration::from_secs(3600);
         self.0.call(call, &Context::new(), no_deadline).await
     }
