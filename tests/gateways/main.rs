@@ -7,6 +7,7 @@
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod client;
+mod killed;
 #[path = "../../crates/links/tests/conformance/server.rs"]
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod postgres;
@@ -61,8 +62,19 @@ fn main() -> ExitCode {
         over_postgres("what_is_sent_to_both_is_done_once", || {
             runtime().block_on(async { writers::done_once(&postgres::database().await).await });
         }),
+        over_postgres("who_may_have_been_made_by_a_gateway_that_is_gone_is_not_made_twice", || {
+            for was_done in [true, false] {
+                runtime().block_on(async {
+                    writers::made_once_though_killed(&postgres::database().await, was_done).await;
+                });
+            }
+        }),
         over_postgres("many_writers_leave_what_some_order_of_them_leaves", || {
             runtime().block_on(async { writers::in_some_order(&postgres::database().await).await });
+        }),
+        Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
+            runtime().block_on(killed::at_any_moment());
+            Ok(())
         }),
         over_postgres("without_the_store_the_others_go_on", || runtime().block_on(store_down())),
     ];

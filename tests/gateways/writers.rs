@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     FOREIGN, World,
     client::{Answer, Client},
-    patiently, people,
+    patiently, people, until,
 };
 
 /// How many users are written.
@@ -68,6 +68,49 @@ pub(crate) async fn done_once(store: &str) {
     .await;
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert_eq!(world.vendors[1].calls().iter().filter(|call| call.method == "PUT").count(), before + 1);
+    world.stop();
+}
+
+/// A gateway is killed while it waits for the answer to a creation: the client asks another one again with the same key,
+/// and nobody is made twice, whether the vendor had done it or not.
+pub(crate) async fn made_once_though_killed(store: &str, was_done: bool) {
+    let mut world = World::start_with(store, 2, "[journal]\nlease = \"1s\"\n").await;
+    let user = json!({"login": "una", "password": "Correct-Horse-1", "email": "una@example.com", "firstName": "Una",
+        "lastName": "New", "networkId": 1, "mailboxId": 101});
+    let creations = |world: &World| {
+        let calls = world.vendors[1].calls();
+        calls.iter().filter(|call| call.method == "POST" && call.path() == "/users").count()
+    };
+    world.vendors[1].hang_write(1);
+    let client = world.ecgrid(0).header("idempotency-key", "create");
+    let asking = tokio::spawn({
+        let user = user.clone();
+        async move { client.try_send("POST /v2/users", user.to_string()).await.map(drop) }
+    });
+    until(async || creations(&world) == 1).await;
+    world.gateways.remove(0).kill();
+    assert!(asking.await.unwrap().is_err());
+    if was_done {
+        // The call that nobody answered, done after all.
+        let done = json!({"name": "Una New", "email": "una@example.com",
+            "memberships": [{"account": "/accounts/my_account", "role": "user"}]});
+        textus_itself(&world).ask("POST /users", &done).await.expect(201);
+    }
+
+    let client = world.ecgrid(0).header("idempotency-key", "create");
+    let mut answer = client.ask("POST /v2/users", &user).await;
+    until(async || {
+        if answer.status == 409 {
+            answer = client.ask("POST /v2/users", &user).await;
+        }
+        answer.status != 409
+    })
+    .await;
+    let answer = answer.expect(200);
+    assert_eq!(answer.at("/data/email"), "una@example.com");
+    assert_eq!(creations(&world), 2, "the one that hung, and one more");
+    let again = client.ask("POST /v2/users", &user).await.expect(200);
+    assert_eq!((again.text(), creations(&world)), (answer.text(), 2));
     world.stop();
 }
 

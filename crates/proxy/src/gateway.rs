@@ -125,7 +125,8 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let options = Options { ranges: config.ids.clone(), key: config.journal.key.clone(), ..Options::default() };
+        let (key, lease) = (config.journal.key.clone(), config.journal.lease);
+        let options = Options { ranges: config.ids.clone(), key, lease, ..Options::default() };
         let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
@@ -155,10 +156,10 @@ impl Service {
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
             writes: TaskTracker::new(),
-            releases: TaskTracker::new(),
-            lease: options.lease,
-            keep_answers: config.repeats.keep,
             on_crash: config.journal.on_crash,
+            releases: TaskTracker::new(),
+            lease,
+            keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }

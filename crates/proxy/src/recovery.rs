@@ -7,7 +7,6 @@ use std::{
     collections::{BTreeMap, HashSet},
     num::NonZeroU32,
     sync::Arc,
-    time::Duration,
 };
 
 use interlingua_core::{Call, Error, ErrorKind, Reply, Result};
@@ -25,8 +24,8 @@ use crate::{
     upstream::Upstream,
 };
 
-/// How often is looked for what somebody has left.
-const PERIOD: Duration = Duration::from_secs(5);
+/// How often is looked for what somebody has left, within the time after which it counts as left.
+const LOOKS: u32 = 3;
 /// How many entries are looked at together.
 const PAGE: NonZeroU32 = const { NonZeroU32::new(100).expect("100 is not 0") };
 
@@ -54,7 +53,7 @@ impl Recovery {
                 tracing::warn!(error.message = %error, "what was left half done cannot be looked after");
             }
             tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
+                () = tokio::time::sleep(self.shared.lease / LOOKS) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }

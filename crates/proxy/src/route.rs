@@ -49,13 +49,13 @@ pub(crate) struct Shared {
     pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.
     pub(crate) writes: TaskTracker,
+    pub(crate) on_crash: OnCrash,
     /// The locks that are being given back.
     pub(crate) releases: TaskTracker,
     /// How long this process counts as alive to the others over the store, after it has said so.
     pub(crate) lease: Duration,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
-    pub(crate) on_crash: OnCrash,
 }
 
 impl Route {

@@ -258,8 +258,7 @@ impl Translation {
     /// The version that the user has now; none where there is no user yet.
     async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
         let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
-        let get = Command::GetUser { user: user.clone() };
-        let executed = self.route.executor(self).read(&get).await?;
+        let executed = self.route.executor(self).read(&Command::GetUser { user: user.clone() }).await?;
         let present = executed.outcome.user().ok_or_else(no_user)?;
         let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
         Ok(Version::translated(&Outcome::User(Box::new(present))))

@@ -12,7 +12,7 @@ const RENEWALS: u32 = 3;
 /// How often is deleted what has had its time.
 const SWEEP: Duration = Duration::from_secs(10 * 60);
 
-/// Keeps at it until the handle is dropped. What is settled in the journal stays for as long as `keep`.
+/// Keeps at it until the handle is dropped. Entries of the journal are kept for as long as `keep` after they are closed.
 pub(crate) fn upkeep(writes: Arc<dyn Writes>, lease: Duration, keep: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         let mut ticks = interval(lease / RENEWALS);

@@ -42,6 +42,9 @@ const MOST_PEOPLE: u32 = 1_000_000;
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;
 
+/// Less would not outlast a busy moment.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
 /// A check that is under way.
 pub(super) struct Check<'a> {
     pub(super) around: Surroundings<'a>,
@@ -146,7 +149,13 @@ impl<'a> Check<'a> {
                 "what a crash has left can be sent only if it was kept, and it is kept only sealed; name journal.key";
             self.report.add(&Key::of(["journal", "on_crash"]), advice);
         }
-        Some(Journal { key, on_crash, keep: raw.keep?.0 })
+        let lease = raw.lease?.0;
+        if lease < SHORTEST_LEASE {
+            let advice =
+                format!("expected at least {} ms: it is renewed thrice within its time", SHORTEST_LEASE.as_millis());
+            self.report.add(&Key::of(["journal", "lease"]), advice);
+        }
+        Some(Journal { key, on_crash, keep: raw.keep?.0, lease })
     }
 
     /// A time that leaves time to do something.

@@ -31,6 +31,7 @@ drain = "30s"
 
 [journal]
 keep = "7d"
+lease = "15s"
 on_crash = "report"
 
 [links]
@@ -95,6 +96,7 @@ pub(super) struct Limits {
 pub(super) struct Journal {
     pub(super) key: Option<SealSource>,
     pub(super) keep: Option<Age>,
+    pub(super) lease: Option<Span>,
     pub(super) on_crash: Option<Crash>,
 }
 

@@ -103,6 +103,8 @@ pub struct Journal {
     pub on_crash: OnCrash,
     /// How long is kept what is settled. Default: 7 days.
     pub keep: Duration,
+    /// How long a gateway of which nothing is heard still has what it was at. Default: 15 seconds.
+    pub lease: Duration,
 }
 
 /// What is done about writes of which a crash has left some undone.

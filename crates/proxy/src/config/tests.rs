@@ -131,6 +131,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("TEXTUS_TOKEN", "hush-textus"),
     ("ECGRID_API_KEY", "hush-ecgrid"),
     ("ERP_KEY", "hush-erp"),
+    ("JOURNAL_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
 ];
 
 fn load_file(path: Option<&Path>, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
