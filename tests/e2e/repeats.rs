@@ -156,15 +156,24 @@ async fn what_was_refused_before_anything_was_sent_may_be_sent_again() {
     }
 }
 
+/// A world with this upstream in the place of ECGrid, and a client of it with a key.
+async fn in_front_of(upstream: &Recorder) -> (World, Client) {
+    let world = Setup::new().ecgrid_at(upstream.address).start().await;
+    let client = world.pass_ecgrid().header("idempotency-key", KEY);
+    (world, client)
+}
+
+/// A request that is under way.
+fn renaming(client: &Client) -> tokio::task::JoinHandle<Answer> {
+    let client = client.clone();
+    tokio::spawn(async move { rename(Face::Ecgrid, &client, "Jo").await })
+}
+
 #[tokio::test]
 async fn while_somebody_is_at_it_a_repeat_has_to_wait() {
     let mut upstream = Recorder::start().await;
-    let world = Setup::new().ecgrid_at(upstream.address).start().await;
-    let client = world.pass_ecgrid().header("idempotency-key", KEY);
-    let asking = tokio::spawn({
-        let client = client.clone();
-        async move { rename(Face::Ecgrid, &client, "Jo").await }
-    });
+    let (_world, client) = in_front_of(&upstream).await;
+    let asking = renaming(&client);
     let held = upstream.next().await;
     let refused = rename(Face::Ecgrid, &client, "Jo").await;
     refuses(Face::Ecgrid, &refused, 409, "RequestInProgress", &["Idempotency-Key"]);
@@ -179,12 +188,8 @@ async fn while_somebody_is_at_it_a_repeat_has_to_wait() {
 #[tokio::test]
 async fn who_went_away_is_told_what_came_of_it() {
     let mut upstream = Recorder::start().await;
-    let world = Setup::new().ecgrid_at(upstream.address).start().await;
-    let client = world.pass_ecgrid().header("idempotency-key", KEY);
-    let asking = tokio::spawn({
-        let client = client.clone();
-        async move { rename(Face::Ecgrid, &client, "Jo").await }
-    });
+    let (_world, client) = in_front_of(&upstream).await;
+    let asking = renaming(&client);
     let held = upstream.next().await;
     asking.abort();
     held.answer(ok(r#"{"success": true, "data": {"userId": 1042}}"#));
@@ -238,17 +243,13 @@ async fn whom_nobody_knows_to_be_created_is_looked_for() {
 #[tokio::test]
 async fn a_change_of_which_nobody_knows_is_sent_again() {
     let mut upstream = Recorder::start().await;
-    let world = Setup::new().ecgrid_at(upstream.address).start().await;
-    let client = world.pass_ecgrid().header("idempotency-key", KEY);
-    let ask = |client: Client| tokio::spawn(async move { rename(Face::Ecgrid, &client, "Jo").await });
-    let asking = ask(client.clone());
+    let (_world, client) = in_front_of(&upstream).await;
+    let asking = renaming(&client);
     drop(upstream.next().await);
     assert_eq!(asking.await.unwrap().status, 502);
-    let asking = ask(client);
-    assert_eq!(
-        upstream.next().await.answer(ok(r#"{"success": true, "data": {"userId": 1042}}"#)).line(),
-        "PUT /v2/users"
-    );
+    let asking = renaming(&client);
+    let again = upstream.next().await.answer(ok(r#"{"success": true, "data": {"userId": 1042}}"#));
+    assert_eq!(again.line(), "PUT /v2/users");
     asking.await.unwrap().expect(200);
 }
 

@@ -59,6 +59,19 @@ fn main() -> ExitCode {
         over_postgres("of_many_who_make_a_user_one_does", || {
             runtime().block_on(async { writers::made_once(&postgres::database().await).await });
         }),
+        over_postgres("what_is_sent_to_both_is_done_once", || {
+            runtime().block_on(async { writers::done_once(&postgres::database().await).await });
+        }),
+        over_postgres("who_may_have_been_made_by_a_gateway_that_is_gone_is_not_made_twice", || {
+            for was_done in [true, false] {
+                runtime().block_on(async {
+                    writers::made_once_though_killed(&postgres::database().await, was_done).await;
+                });
+            }
+        }),
+        over_postgres("many_writers_leave_what_some_order_of_them_leaves", || {
+            runtime().block_on(async { writers::in_some_order(&postgres::database().await).await });
+        }),
         Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
             runtime().block_on(killed::at_any_moment());
             Ok(())
@@ -94,10 +107,15 @@ struct World {
 
 impl World {
     async fn start(store: &str, gateways: usize) -> Self {
+        Self::start_with(store, gateways, "").await
+    }
+
+    /// The same with more tables in the configuration.
+    async fn start_with(store: &str, gateways: usize, tables: &str) -> Self {
         let any = ([127, 0, 0, 1], 0).into();
         let ecgrid = serve(any, sandbox::Ecgrid::new().generate(FOREIGN, 1)).await.unwrap();
         let textus = serve(any, sandbox::Textus::new().generate(FOREIGN, 2).page_size(100)).await.unwrap();
-        let config = file(&on_free_ports(SANDBOX, ecgrid.address(), textus.address()));
+        let config = file(&on_free_ports(&format!("{SANDBOX}\n{tables}"), ecgrid.address(), textus.address()));
         let variables = [("RUST_LOG", "warn,interlingua=info"), ("INTERLINGUA_LINKS__STORE", store)];
         let gateways = (0..gateways).map(|_| Served::start(&config, &variables)).collect();
         Self { vendors: [ecgrid, textus], gateways, config, store: store.to_owned() }

@@ -203,7 +203,7 @@ impl Repeatable {
 
     // === What was begun before, and has no answer ===
 
-    /// Goes on with a request whose first attempt came to no definite end.
+    /// Goes on with a request whose first attempt came to no definite end, at the first call that was not done.
     async fn resume(self, entry: EntryId, request: Request<ReadBody>) -> Result<Response<Body>> {
         let writes = self.route.shared.links.writes();
         let failed = |error: StoreError| store_error(&error);
@@ -291,7 +291,7 @@ enum Next {
 fn next(entry: &Entry, command: Option<&Command>) -> Next {
     let undone = |state: &State| matches!(state, State::NotSent | State::Refused | State::Undone);
     let open = entry.intent.writes.iter().zip(&entry.states).filter(|(_, state)| **state != State::Applied);
-    match open.clone().count() {
+    match open.count() {
         0 if !entry.states.is_empty() => Next::Show,
         _ if entry.states.iter().all(undone) => Next::Again,
         _ if can_go_on(entry) => Next::GoOn,
@@ -332,9 +332,54 @@ fn replayed(mut response: Response<Body>) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
-    use interlingua_core::Refusal;
+    use std::time::SystemTime;
+
+    use interlingua_core::{Email, Name, NewUser, Refusal, Text, http::Method};
+    use interlingua_links::Intent;
 
     use super::*;
+
+    /// An entry of two writes in these states.
+    fn entry(states: [State; 2], is_open: bool, repeatable: bool, body: Option<Bytes>) -> Entry {
+        let write = Write { method: Method::PUT, target: "/".into(), body, fields: Vec::new(), repeatable, undo: None };
+        let text = || Text::from("x");
+        let intent = Intent {
+            request: text(),
+            upstream: text(),
+            user: None,
+            operation: text(),
+            client: text(),
+            writes: vec![write.clone(), write],
+        };
+        let now = SystemTime::now();
+        let closed = (!is_open).then_some((now, Ending::Partial, None));
+        Entry { id: "1".parse().unwrap(), opened: now, intent, states: states.to_vec(), closed }
+    }
+
+    #[test]
+    fn what_is_done_next_depends_on_how_far_it_came() {
+        use State::{Applied, NotSent, Refused, Sending, Unknown};
+        let next = |states, is_open, repeatable, body: Option<&'static str>| {
+            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None)
+        };
+        assert_eq!(next([Applied, Applied], true, false, None), Next::Show);
+        assert_eq!(next([Applied, NotSent], true, false, Some("{}")), Next::GoOn);
+        assert_eq!(next([Applied, Sending], true, true, None), Next::Again);
+        assert_eq!(next([Applied, Unknown], false, true, None), Next::Again);
+        assert_eq!(next([Applied, Unknown], false, false, None), Next::Unclear);
+        assert_eq!(next([NotSent, NotSent], true, false, None), Next::Again);
+        assert_eq!(next([Refused, NotSent], false, false, None), Next::Again);
+        assert_eq!(next([Unknown, NotSent], false, false, None), Next::Unclear);
+        let new = NewUser {
+            login: None,
+            email: Email::parse("a@example.com").unwrap(),
+            name: Name::default(),
+            password: None,
+            grants: Vec::new(),
+        };
+        let create = Command::CreateUser(Box::new(new));
+        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create)), Next::LookFirst);
+    }
 
     #[test]
     fn what_is_definite_is_kept() {
