@@ -69,6 +69,9 @@ fn main() -> ExitCode {
                 });
             }
         }),
+        over_postgres("a_repeat_goes_on_at_the_first_write_that_was_not_done", || {
+            runtime().block_on(async { writers::resumed(&postgres::database().await).await });
+        }),
         over_postgres("many_writers_leave_what_some_order_of_them_leaves", || {
             runtime().block_on(async { writers::in_some_order(&postgres::database().await).await });
         }),

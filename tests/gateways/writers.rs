@@ -114,6 +114,46 @@ pub(crate) async fn made_once_though_killed(store: &str, was_done: bool) {
     world.stop();
 }
 
+/// A gateway is killed in the middle of three writes: the client asks another one again with the same key, and that goes
+/// on at the first write that was not done.
+pub(crate) async fn resumed(store: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "07".repeat(32)).unwrap();
+    let tables = format!("[journal]\nlease = \"1s\"\nkey = {{ file = \"{}\" }}\n", key.display());
+    let mut world = World::start_with(store, 2, &tables).await;
+    let request = json!({"name": "Jon Doe", "settings": {"notifications": {"email": true}},
+        "memberships": [{"role": "user", "account": "/accounts/my_account"}]});
+    let writes = |world: &World| {
+        let calls = world.vendors[0].calls();
+        calls.iter().filter(|call| call.method != "GET").map(|call| call.path().to_owned()).collect::<Vec<_>>()
+    };
+    world.vendors[0].hang_write(2);
+    let client = world.textus(0).header("idempotency-key", "change");
+    let asking = tokio::spawn({
+        let request = request.clone();
+        async move { client.try_send("PUT /users/wqyODPA", request.to_string()).await.map(drop) }
+    });
+    until(async || writes(&world).len() == 2).await;
+    world.gateways.remove(0).kill();
+    assert!(asking.await.unwrap().is_err());
+
+    let client = world.textus(0).header("idempotency-key", "change");
+    let mut answer = client.ask("PUT /users/wqyODPA", &request).await;
+    until(async || {
+        if answer.status == 409 {
+            answer = client.ask("PUT /users/wqyODPA", &request).await;
+        }
+        answer.status != 409
+    })
+    .await;
+    assert_eq!(answer.expect(200).at("/name"), "Jon Doe");
+    let config = "/v2/users/update-config";
+    assert_eq!(writes(&world), ["/v2/users", config, config, "/v2/users/role"]);
+    assert_eq!(world.vendors[0].stored_config("1042"), Some(json!({"emailNotification": true})));
+    world.stop();
+}
+
 /// What one writer wants, and what came of it.
 struct Written {
     user: usize,
