@@ -13,11 +13,13 @@ use crate::{
     },
     room::Room,
     route::Routes,
+    settle::SETTLE,
     server::Answers,
 };
 
-/// A plan ends by itself at the deadline, and then knows what it has done; this much later everything else ends, too.
-const GRACE: Duration = Duration::from_secs(1);
+/// A plan ends by itself at the deadline, and then says what it has done, which it may have to find out or undo; this much
+/// later everything else ends, too.
+const GRACE: Duration = SETTLE.saturating_add(Duration::from_secs(1));
 
 /// What a request goes through, outermost first.
 pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answers {
