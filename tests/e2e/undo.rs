@@ -61,6 +61,10 @@ async fn what_cannot_be_taken_back_is_told() {
         "refused: /memberships",
     ];
     refuses(Face::Textus, &answer, 502, "Bad Gateway", &words);
+    let report = world.admin().get(&format!("/reports/{}", answer.header("x-request-id"))).await.expect(200);
+    let states = ["undone", "applied", "refused"].map(Value::from);
+    assert_eq!([0, 1, 2].map(|write| report.at(&format!("/writes/{write}/state"))), states);
+    assert_eq!(report.at("/writes/1/fields"), json!(["/settings/notifications/email"]));
     assert_eq!(world.at_ecgrid(1042).await["email"], "john.smith@example.com");
     assert_eq!(world.ecgrid.stored_config("1042"), Some(json!({"emailNotification": true})));
 }

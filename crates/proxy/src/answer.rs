@@ -124,6 +124,7 @@ pub(crate) fn translated(
         upstream: route.upstream.name.clone(),
         operation,
         entries,
+        writes: Vec::new(),
     };
     if let Some(header) = report.header() {
         response.headers_mut().insert(FIDELITY, header);

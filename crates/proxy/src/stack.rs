@@ -13,8 +13,8 @@ use crate::{
     },
     room::Room,
     route::Routes,
-    settle::SETTLE,
     server::Answers,
+    settle::SETTLE,
 };
 
 /// A plan ends by itself at the deadline, and then says what it has done, which it may have to find out or undo; this much

@@ -14,7 +14,7 @@ use interlingua_core::{Effect, Error, ErrorKind};
 use tower::{Layer, Service, timeout::error::Elapsed};
 
 use super::{BoxError, BoxFuture};
-use crate::{answer, body::Body, problem, route::Route, trace::Context};
+use crate::{answer, body::Body, problem, report::Report, route::Route, trace::Context};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +57,13 @@ where
                 Ok(response) => response,
                 Err(error) => {
                     let error = canonical(error);
-                    if let Some(context) = context {
+                    if let Some(context) = &context {
                         context.fails(&error);
+                    }
+                    if let (Some(route), Some(context)) = (&route, &context)
+                        && let Some(report) = Report::of_failure(route, context, &error)
+                    {
+                        route.shared.reports.keep(report);
                     }
                     refusal(route.as_deref(), &error)
                 }
