@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod clients;
 mod fallback;
+mod faults;
 mod golden;
 mod harness;
 mod lifecycle;
