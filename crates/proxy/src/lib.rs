@@ -20,6 +20,8 @@ mod relay;
 mod report;
 mod route;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod stack;
 mod trace;
 mod translate;
