@@ -8,6 +8,8 @@ mod cli;
 pub mod config;
 mod executor;
 mod fallback;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod headers;
 mod layers;

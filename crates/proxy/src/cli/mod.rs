@@ -1,7 +1,7 @@
 //! The command line. Bare data goes to standard output, everything else to standard error.
 
 mod document;
-mod links;
+pub(crate) mod links;
 mod serve;
 
 use std::{
