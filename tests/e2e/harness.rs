@@ -13,10 +13,7 @@ use interlingua_sandbox::{self as sandbox, Server, directory, serve};
 use interlingua_textus::Textus;
 use serde_json::Value;
 
-use crate::{
-    client::Client,
-    served::{file, on_free_ports},
-};
+use crate::{client::Client, served::on_free_ports};
 
 /// The keys of config/sandbox.toml.
 pub(crate) const ECGRID_KEY: &str = "sandbox-ecgrid-key";
@@ -125,7 +122,7 @@ impl Setup {
 
 fn load(text: &str, gateway: &Gateway) -> Config {
     let nothing = Environment::from_iter([]);
-    Config::load_in(&nothing, Some(file(text).path()), gateway.adapters()).unwrap()
+    Config::parse(&nothing, text, gateway.adapters()).unwrap()
 }
 
 /// A gateway at work, and the vendors behind it.

@@ -9,6 +9,7 @@ mod client;
 mod clients;
 mod edges;
 mod fallback;
+mod faults;
 mod golden;
 mod harness;
 mod journal_cli;

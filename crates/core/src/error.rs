@@ -225,11 +225,11 @@ impl Error {
         error
     }
 
-    /// The upstream refused, in its own words. Where it says that it failed (5xx), nobody knows what it did.
+    /// The upstream refused, in its own words. Where its [status does not say so](Refusal::is_unclear), nobody knows
+    /// what it did.
     pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
         let mut error = Self::new(kind, "the upstream refused the request");
-        let unknown = refusal.status.is_server_error() || refusal.status == http::StatusCode::REQUEST_TIMEOUT;
-        error.0.effect = if unknown { Effect::Unknown } else { Effect::Refused };
+        error.0.effect = if refusal.is_unclear() { Effect::Unknown } else { Effect::Refused };
         error.0.upstream = Some(refusal);
         error
     }
@@ -398,6 +398,17 @@ fn shortened(pointer: &str) -> String {
 }
 
 impl Refusal {
+    /// Whether the request may have been carried out all the same: the upstream failed (5xx), waited too long, or shows
+    /// another place, which it also does with what came of a request (303). Not so where the request itself should have
+    /// gone to that other place.
+    fn is_unclear(&self) -> bool {
+        match self.status.as_u16() {
+            307 | 308 => false,
+            408 | 300..400 | 500.. => true,
+            _ => false,
+        }
+    }
+
     fn describe(&self) -> String {
         let mut words = format!("the upstream answered {}", self.status.as_u16());
         for part in [&self.code, &self.text].into_iter().flatten() {
@@ -446,3 +457,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_status_tells_whether_something_may_have_been_done() {
+        let effect = |status| {
+            let refusal = Refusal { status: StatusCode::from_u16(status).unwrap(), code: None, text: None };
+            Error::refused(ErrorKind::BadReply, refusal).effect()
+        };
+        for status in [200, 307, 308, 400, 403, 404, 409, 429] {
+            assert_eq!(effect(status), Effect::Refused, "{status}");
+        }
+        for status in [300, 301, 302, 303, 304, 408, 500, 503, 599] {
+            assert_eq!(effect(status), Effect::Unknown, "{status}");
+        }
+    }
+}

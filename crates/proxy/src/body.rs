@@ -105,7 +105,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool> {
     }
 }
 
-fn gunzip(raw: &[u8], limit: usize) -> Result<Bytes> {
+pub(crate) fn gunzip(raw: &[u8], limit: usize) -> Result<Bytes> {
     let mut decoded = Vec::new();
     let mut decoder = MultiGzDecoder::new(raw).take(limit as u64 + 1);
     decoder

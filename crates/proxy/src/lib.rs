@@ -10,6 +10,8 @@ pub mod config;
 mod connections;
 mod executor;
 mod fallback;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod headers;
 mod layers;
@@ -30,6 +32,8 @@ mod room;
 mod route;
 mod server;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod stack;
 mod target;
 mod trace;

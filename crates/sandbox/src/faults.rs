@@ -19,20 +19,25 @@ pub(crate) enum Counted {
     Writes,
 }
 
-struct Fault {
+struct Fault<A> {
     /// How many counted calls are still to come, the struck one included.
     remaining: usize,
     counted: Counted,
-    action: Action,
+    action: A,
 }
 
 /// Faults in the order they were asked for.
-#[derive(Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults<A>(Vec<Fault<A>>);
 
-impl Faults {
+impl<A> Default for Faults<A> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<A> Faults<A> {
     /// Strikes the n-th counted call from now on; 1 is the next, and so is 0.
-    pub(crate) fn add(&mut self, nth: usize, counted: Counted, action: Action) {
+    pub(crate) fn add(&mut self, nth: usize, counted: Counted, action: A) {
         self.0.push(Fault { remaining: nth.max(1), counted, action });
     }
 
@@ -41,8 +46,8 @@ impl Faults {
     }
 
     /// Counts a call; answers what strikes it. Of several faults that are due, the first asked for wins.
-    pub(crate) fn strike(&mut self, method: &Method) -> Option<Action> {
-        let counts = |fault: &&mut Fault| fault.counted == Counted::All || *method != Method::GET;
+    pub(crate) fn strike(&mut self, method: &Method) -> Option<A> {
+        let counts = |fault: &&mut Fault<A>| fault.counted == Counted::All || *method != Method::GET;
         self.0.iter_mut().filter(counts).for_each(|fault| fault.remaining -= 1);
         let mut due = self.0.extract_if(.., |fault| fault.remaining == 0).map(|fault| fault.action);
         let first = due.next();

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod assumed;
+mod cable;
 mod calls;
 mod control;
 pub mod directory;
@@ -13,6 +14,7 @@ mod testing;
 mod textus;
 mod vendor;
 
+pub use cable::{Cable, Deed, Moment};
 pub use calls::RecordedCall;
 pub use ecgrid::Ecgrid;
 pub use server::{BODY_LIMIT, Server, serve};

@@ -130,7 +130,7 @@ impl fmt::Debug for Server {
 pub(crate) struct Inner {
     pub(crate) vendor: Box<dyn Vendor>,
     pub(crate) calls: CallLog,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<Action>,
 }
 
 impl Inner {

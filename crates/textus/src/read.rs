@@ -105,7 +105,10 @@ fn update_user(textus: &Textus, user: &UserId, wire: UpdateUser) -> Result<(User
 
 /// What is wrong with texts that have a form of their own.
 fn texts(user: &UserId, wire: &UpdateUser) -> Vec<Problem> {
-    let is_account = |account: &Text| !account.strip_prefix("/accounts/").unwrap_or(account).is_empty();
+    let is_account = |account: &Text| {
+        let slug = account.strip_prefix("/accounts/").unwrap_or(account);
+        !slug.is_empty() && !slug.contains('/')
+    };
     let accounts = [
         ("/defaultMessagingAccount", &wire.default_messaging_account),
         ("/settings/defaultMessagingAccount", &wire.settings.default_messaging_account),

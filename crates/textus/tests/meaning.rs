@@ -128,7 +128,11 @@ fn what_breaks_a_rule_is_refused_with_its_pointer() {
     refused(put(&list(member("admin", "/accounts/my_account"))), "/memberships/1/account");
     refused(put(&json!({"email": "Chuck <chuck@textus.example>"})), "/email");
     refused(put(&json!({"name": ""})), "/name");
-    refused(put(&json!({"defaultMessagingAccount": "/accounts/"})), "/defaultMessagingAccount");
+    for account in ["", "/accounts/", "/users/my_account", "my/account"] {
+        refused(put(&json!({"defaultMessagingAccount": account})), "/defaultMessagingAccount");
+        let settings = json!({"settings": {"defaultMessagingAccount": account}});
+        refused(put(&settings), "/settings/defaultMessagingAccount");
+    }
     refused(put(&json!({"id": "/users/wqyODPA"})), "/id");
     assert!(put(&json!({"id": "/users/PWApBE3"})).is_ok());
     for nested in [

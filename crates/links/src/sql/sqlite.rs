@@ -51,7 +51,7 @@ pub struct Sqlite {
     read: SqlitePool,
     /// One connection, so that writes queue here and not in the database.
     write: SqlitePool,
-    file: File,
+    pools: Pools,
     writes: Arc<writes::Kept<Pools>>,
     watchers: Arc<Watchers>,
     ranges: Ranges,
@@ -167,12 +167,12 @@ impl Sqlite {
             .await
             .map_err(failed)?;
         let look = tokio::spawn(look(write.clone(), seen, Arc::clone(&watchers)));
-        let pools = Pools { read: read.clone(), write: write.clone() };
+        let pools = Pools { read: read.clone(), write: write.clone(), file };
         Ok(Self {
             read,
             write,
-            file,
-            writes: Arc::new(writes::Kept::new(pools, options)),
+            writes: Arc::new(writes::Kept::new(pools.clone(), options)),
+            pools,
             watchers,
             ranges: options.ranges.clone(),
             timeout: options.timeout,
@@ -195,10 +195,7 @@ impl Sqlite {
 
     /// Begins to write: nobody else does before the transaction ends.
     async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
-        self.file.check()?; // or SQLite might stumble over it with less telling words
-        let transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        self.file.check()?; // the lock may have been waited for
-        Ok(transaction)
+        self.pools.transaction().await
     }
 
     async fn add<L: Tables>(&self, links: &[L]) -> Result<Added, AddError> {
@@ -341,6 +338,7 @@ impl Drop for Doubt<'_> {
 
 /// The file that was opened. What is written to it after it was removed or replaced is lost, and the ids that are
 /// handed out then are handed out again.
+#[derive(Clone)]
 struct File {
     path: PathBuf,
     device: u64,
@@ -522,7 +520,7 @@ impl Links for Sqlite {
         spell: Spell<'_>,
     ) -> Result<Vec<Arc<UserLink>>, StoreError> {
         let wish = Wish::new(dialect, ids, wanted)?;
-        self.file.check()?;
+        self.pools.file.check()?;
         let found = within(self.timeout, async {
             let mut read = self.read.acquire().await.map_err(failed)?;
             find::<UserLink>(&mut read, &wish.keys()).await
@@ -622,6 +620,7 @@ impl Links for Sqlite {
 struct Pools {
     read: SqlitePool,
     write: SqlitePool,
+    file: File,
 }
 
 #[async_trait]
@@ -633,11 +632,15 @@ impl Database for Pools {
     }
 
     async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {
+        self.file.check()?;
         self.write.acquire().await.map_err(failed)
     }
 
     async fn transaction(&self) -> Result<Transaction<'static, Engine>, StoreError> {
-        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+        self.file.check()?; // or SQLite might stumble over it with less telling words
+        let transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        self.file.check()?; // the lock may have been waited for
+        Ok(transaction)
     }
 
     /// The log keeps what was overwritten in the file, until it is written anew.

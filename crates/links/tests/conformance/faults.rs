@@ -176,6 +176,10 @@ async fn a_file_that_was_removed_or_replaced_is_not_written_to(place: Place) {
         assert!(links.add_users(vec![link(&[("a", "2")])]).await.is_err());
         assert!(links.remember("a", &user_id("1"), &last_scope("s")).await.is_err());
         assert!(links.remove_user("a", &user_id("1")).await.is_err());
+        let writes = links.writes();
+        assert!(writes.open(&intent("1", 1), None).await.is_err());
+        assert!(writes.lock("a", &user_id("1"), Duration::ZERO).await.is_err());
+        assert!(writes.begin("client", "key", &[0; 32], Duration::from_secs(60)).await.is_err());
     };
     std::fs::rename(&file, &aside).unwrap();
     refused("removed").await;

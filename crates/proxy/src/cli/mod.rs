@@ -3,7 +3,7 @@
 mod descriptors;
 mod document;
 mod journal;
-mod links;
+pub(crate) mod links;
 mod serve;
 
 use std::{

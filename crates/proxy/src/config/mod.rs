@@ -289,8 +289,25 @@ impl Config {
         path: Option<&Path>,
         adapters: &[Box<dyn Adapter>],
     ) -> Result<Self, ConfigErrors> {
-        let text = path.map_or_else(|| Ok(Text::sandbox()), Text::read)?;
-        let (mut report, values) = layers(environment, &text)?;
+        Self::of(environment, &path.map_or_else(|| Ok(Text::sandbox()), Text::read)?, adapters)
+    }
+
+    /// The same with the text of a file; relative paths in it start where the process runs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub fn parse(
+        environment: &Environment,
+        text: impl Into<String>,
+        adapters: &[Box<dyn Adapter>],
+    ) -> Result<Self, ConfigErrors> {
+        let text = Text { name: "configuration".to_owned(), folder: PathBuf::new(), text: text.into() };
+        Self::of(environment, &text, adapters)
+    }
+
+    fn of(environment: &Environment, text: &Text, adapters: &[Box<dyn Adapter>]) -> Result<Self, ConfigErrors> {
+        let (mut report, values) = layers(environment, text)?;
         let file = extract(values, &mut report);
         let adapters = adapters.iter().map(|adapter| (adapter.dialect().name, &**adapter)).collect();
         Check::new(Surroundings { adapters, environment, folder: &text.folder }, report).config(file)

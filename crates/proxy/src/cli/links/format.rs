@@ -14,7 +14,7 @@ use crate::config::entry::{self, Dialects, Entry, Written};
 
 /// How a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// Cells with commas between them, with the names of the columns in the first line.
     Csv,
     /// A JSON object a line.
@@ -22,11 +22,11 @@ pub(super) enum Format {
 }
 
 /// A line of a list: its number, counted from 1, and what is in it, or what is wrong with it.
-pub(super) type Line = (u64, Result<Entry, String>);
+pub(crate) type Line = (u64, Result<Entry, String>);
 
 impl Format {
     /// The format that the end of a file's name tells.
-    pub(super) fn of(file: &Path) -> Option<Self> {
+    pub(crate) fn of(file: &Path) -> Option<Self> {
         match file.extension()?.to_str()? {
             "csv" => Some(Self::Csv),
             "jsonl" => Some(Self::Jsonl),
@@ -39,7 +39,7 @@ impl Format {
     /// # Errors
     ///
     /// It cannot be read on.
-    pub(super) fn read<L: Written>(
+    pub(crate) fn read<L: Written>(
         self,
         input: impl Read,
         dialects: &Dialects<'_>,
@@ -146,7 +146,7 @@ fn object(line: &[u8]) -> Result<Entry, String> {
 // === Writing ===
 
 /// A list that is being written.
-pub(super) enum Writer<W: Write> {
+pub(crate) enum Writer<W: Write> {
     Csv(Box<csv::Writer<W>>, Vec<&'static str>),
     Jsonl(BufWriter<W>),
 }
@@ -157,7 +157,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// Nobody reads it, or it cannot be written.
-    pub(super) fn new<L: Written>(format: Format, output: W, dialects: &Dialects<'_>) -> io::Result<Self> {
+    pub(crate) fn new<L: Written>(format: Format, output: W, dialects: &Dialects<'_>) -> io::Result<Self> {
         Ok(match format {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(output);
@@ -174,7 +174,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// As above; or it has an id for which there is no column.
-    pub(super) fn write<L: Written>(&mut self, link: &L, dialects: &Dialects<'_>) -> io::Result<()> {
+    pub(crate) fn write<L: Written>(&mut self, link: &L, dialects: &Dialects<'_>) -> io::Result<()> {
         match self {
             Self::Csv(writer, columns) => {
                 if let Some(dialect) = link.ids().keys().find(|dialect| !columns.contains(&dialect.as_str())) {
@@ -198,7 +198,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// As above.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         match self {
             Self::Csv(mut writer, _) => writer.flush(),
             Self::Jsonl(mut writer) => writer.flush(),

@@ -2,7 +2,7 @@
 
 mod add;
 mod export;
-mod format;
+pub(crate) mod format;
 mod import;
 mod kind;
 mod list;
