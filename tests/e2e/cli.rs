@@ -56,10 +56,10 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 fn help_lists_the_commands() {
     let help = run(&["--help"], "");
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "check", "translate", "plan", "links", "Exit codes", "RUST_LOG"] {
+    for word in ["serve", "check", "translate", "plan", "links", "journal", "Exit codes", "RUST_LOG"] {
         assert!(help.out.contains(word), "{word} is not in: {}", help.out);
     }
-    for command in ["serve", "check", "translate", "plan", "links"] {
+    for command in ["serve", "check", "translate", "plan", "links", "journal"] {
         assert!(run(&[command, "--help"], "").out.contains("--config"));
     }
 }
@@ -80,6 +80,15 @@ fn the_configurations_in_the_repository_are_good() {
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert_eq!(ran.out, "");
     }
+}
+
+/// Good elsewhere, perhaps, so it is no error.
+#[test]
+fn more_connections_than_the_process_can_have_are_told() {
+    let config = file(&format!("{SANDBOX}\n[limits]\nconnections = 4294967295\n"));
+    let ran = run(&["check", "--config", config.path().to_str().unwrap()], "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("is good") && ran.err.contains("limits.connections"), "{ran:?}");
 }
 
 #[test]

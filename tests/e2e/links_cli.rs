@@ -94,7 +94,7 @@ impl Kept {
 impl Ran {
     /// The same, if the exit code is as expected.
     #[track_caller]
-    fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }
@@ -105,7 +105,7 @@ impl Ran {
     }
 
     /// The documents that were printed.
-    fn documents(&self) -> Vec<Value> {
+    pub(crate) fn documents(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }

@@ -60,6 +60,12 @@ impl Served {
         Self { child, log: Some(log), addresses: addresses.try_into().unwrap() }
     }
 
+    /// Kills it, without a word.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Tells it to stop and waits until it has: the exit code, and all that it logged.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();

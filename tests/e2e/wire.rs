@@ -32,17 +32,26 @@ impl Socket {
     /// The next connection.
     pub(crate) async fn accept(&self) -> Wire {
         let (stream, _) = timeout(LONG, self.listener.accept()).await.expect("nobody connects").unwrap();
-        Wire { stream, buffer: Vec::new() }
+        Wire::of(stream)
     }
 }
 
 impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
+        Self::of(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         timeout(LONG, self.stream.write_all(bytes.as_ref())).await.expect("nobody reads").unwrap();
+    }
+
+    /// Sends as much as the other end takes; whether it does is its affair.
+    pub(crate) async fn offer(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = timeout(LONG, self.stream.write_all(bytes.as_ref())).await.expect("nobody reads");
     }
 
     /// What arrives, up to `end` and with it.
@@ -74,8 +83,13 @@ impl Wire {
 
     /// What arrives until the other end closes the connection.
     pub(crate) async fn rest(&mut self) -> String {
+        String::from_utf8(self.bytes().await).unwrap()
+    }
+
+    /// The same where it need not be text.
+    pub(crate) async fn bytes(&mut self) -> Vec<u8> {
         while self.more().await {}
-        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
+        std::mem::take(&mut self.buffer)
     }
 
     /// Waits for more bytes; whether any came before the end. A connection that is reset has ended, too.

@@ -7,11 +7,13 @@
 #[path = "../e2e/client.rs"]
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 mod client;
+mod killed;
 #[path = "../../crates/links/tests/conformance/server.rs"]
 #[expect(dead_code, reason = "the tests of the store need more of it")]
 mod postgres;
 #[path = "../e2e/served.rs"]
 mod served;
+mod writers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,6 +56,29 @@ fn main() -> ExitCode {
         over_postgres("what_one_unlinks_the_other_forgets", || {
             runtime().block_on(async { forgets(&postgres::database().await).await });
         }),
+        over_postgres("of_many_who_make_a_user_one_does", || {
+            runtime().block_on(async { writers::made_once(&postgres::database().await).await });
+        }),
+        over_postgres("what_is_sent_to_both_is_done_once", || {
+            runtime().block_on(async { writers::done_once(&postgres::database().await).await });
+        }),
+        over_postgres("who_may_have_been_made_by_a_gateway_that_is_gone_is_not_made_twice", || {
+            for was_done in [true, false] {
+                runtime().block_on(async {
+                    writers::made_once_though_killed(&postgres::database().await, was_done).await;
+                });
+            }
+        }),
+        over_postgres("a_repeat_goes_on_at_the_first_write_that_was_not_done", || {
+            runtime().block_on(async { writers::resumed(&postgres::database().await).await });
+        }),
+        over_postgres("many_writers_leave_what_some_order_of_them_leaves", || {
+            runtime().block_on(async { writers::in_some_order(&postgres::database().await).await });
+        }),
+        Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
+            runtime().block_on(killed::at_any_moment());
+            Ok(())
+        }),
         over_postgres("without_the_store_the_others_go_on", || runtime().block_on(store_down())),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -85,10 +110,15 @@ struct World {
 
 impl World {
     async fn start(store: &str, gateways: usize) -> Self {
+        Self::start_with(store, gateways, "").await
+    }
+
+    /// The same with more tables in the configuration.
+    async fn start_with(store: &str, gateways: usize, tables: &str) -> Self {
         let any = ([127, 0, 0, 1], 0).into();
         let ecgrid = serve(any, sandbox::Ecgrid::new().generate(FOREIGN, 1)).await.unwrap();
         let textus = serve(any, sandbox::Textus::new().generate(FOREIGN, 2).page_size(100)).await.unwrap();
-        let config = file(&on_free_ports(SANDBOX, ecgrid.address(), textus.address()));
+        let config = file(&on_free_ports(&format!("{SANDBOX}\n{tables}"), ecgrid.address(), textus.address()));
         let variables = [("RUST_LOG", "warn,interlingua=info"), ("INTERLINGUA_LINKS__STORE", store)];
         let gateways = (0..gateways).map(|_| Served::start(&config, &variables)).collect();
         Self { vendors: [ecgrid, textus], gateways, config, store: store.to_owned() }
@@ -257,7 +287,13 @@ async fn store_down() {
     let before = world.vendors[0].calls().len();
     world.textus(0).ask("POST /users", &created).await.expect(503);
     assert_eq!(world.vendors[0].calls().len(), before);
+    // Who reads past all links notices nothing; who writes has to keep others away.
     world.straight(0).get("/v2/users/1042").await.expect(200);
+    let before = world.vendors[0].calls().len();
+    let changed = json!({"userId": 1042, "firstName": "Jo"});
+    let refused = world.straight(0).ask("PUT /v2/users", &changed).await.expect(503);
+    assert_eq!((refused.at("/errorCode"), refused.header("retry-after")), (json!("InternalError"), "1"));
+    assert_eq!(world.vendors[0].calls().len(), before);
 
     server.go_on();
     until(async || world.ecgrid(0).ask("POST /v2/users/list", &json!({})).await.status == 200).await;

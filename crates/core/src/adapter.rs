@@ -94,6 +94,34 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     ///
     /// When the command cannot be done, or the last reply is a refusal or makes no sense.
     fn plan(&self, command: &Command, replies: &[Reply]) -> Result<Step>;
+
+    /// As a client: whether the upstream did a write, by its reply and nothing else. For whoever sends it without its
+    /// plan: to finish what somebody else left half done, or to take it back.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, or why nobody can tell what the write did.
+    fn accepted(&self, write: &Call, reply: &Reply) -> Result<()>;
+
+    /// As a client: whether a user is as this write makes it, by the replies to the plan of
+    /// [`GetUser`](Command::GetUser). So that of a write that got no answer it can be told that it was done.
+    ///
+    /// `None` where the vendor does not show it, or not in a way that tells. An adapter that says nothing about it can
+    /// never tell.
+    fn shows(&self, write: &Call, user: &[Reply]) -> Option<bool> {
+        let _ = (write, user);
+        None
+    }
+
+    /// As a client: for each of the writes of a plan, the call that takes it back after those that follow it were taken
+    /// back, by the replies to the plan of [`GetUser`](Command::GetUser) before the first of them.
+    ///
+    /// `None` where there is no such call, or the vendor does not show what was there before. An adapter that says
+    /// nothing about it can take nothing back, which does no harm where a change is one call.
+    fn undo(&self, writes: &[Call], before: &[Reply]) -> Vec<Option<Call>> {
+        let _ = before;
+        vec![None; writes.len()]
+    }
 }
 
 /// What a request means.
@@ -167,6 +195,8 @@ pub struct Dialect {
     pub fresh_ids: RangeInclusive<u64>,
     /// What its documents refer to and every server has at the same place.
     pub files: &'static [File],
+    /// The headers in which its servers say what they allow, if they do.
+    pub rate_headers: Option<RateHeaders>,
 }
 
 impl Dialect {
@@ -304,6 +334,17 @@ pub struct File {
     pub text: &'static str,
 }
 
+/// In which headers of every answer a server says how many more calls it allows with the same credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateHeaders {
+    /// How many calls it allows in a window.
+    pub limit: &'static str,
+    /// How many of them are left.
+    pub remaining: &'static str,
+    /// When the window ends, in seconds since 1970.
+    pub reset: &'static str,
+}
+
 /// Where a request carries a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialStyle {
@@ -364,6 +405,7 @@ mod tests {
             counts_pages: false,
             fresh_ids: 0..=0,
             files: &[],
+            rate_headers: None,
         }
     }
 

@@ -329,11 +329,47 @@ impl Field {
             Self::Message => "message",
         })
     }
+
+    /// The field of that [name](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        const PLAIN: [Field; 20] = [
+            Field::User,
+            Field::Login,
+            Field::Email,
+            Field::Name,
+            Field::GivenName,
+            Field::FamilyName,
+            Field::Grants,
+            Field::Role,
+            Field::Scope,
+            Field::Status,
+            Field::Created,
+            Field::Avatar,
+            Field::Automated,
+            Field::HasPassword,
+            Field::Preferences,
+            Field::Password,
+            Field::Search,
+            Field::SearchScope,
+            Field::Page,
+            Field::Message,
+        ];
+        let preference = || Some(Self::Preference(name.strip_prefix("preferences[")?.strip_suffix(']')?.into()));
+        PLAIN.into_iter().find(|field| field.name() == name).or_else(preference)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_name() {
+        for field in [Field::Email, Field::GivenName, Field::Message, Field::Preference("a[b]".into())] {
+            assert_eq!(Field::from_name(&field.name()), Some(field));
+        }
+        assert_eq!(Field::from_name("shoeSize"), None);
+    }
 
     #[test]
     fn debug_output_holds_no_secrets() {

@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The body is not one JSON document.
+    /// The body is not one JSON document, or a header is not what it must be.
     Malformed,
     /// The request breaks a rule of its own API; the problems name the fields.
     Invalid,
@@ -48,10 +48,22 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// An object with the same key exists.
     Conflict,
+    /// The object is not, or not any more, as the client said that it must be.
+    PreconditionFailed,
+    /// The same request, which its client sent before, is not answered yet.
+    InProgress,
+    /// The client gave the key of a request that it sent before to another one.
+    KeyReused,
     /// Too many requests.
     RateLimited,
     /// The body is larger than the limit.
     TooLarge,
+    /// The path and the query are longer than the limit.
+    TargetTooLong,
+    /// The headers are larger, or more, than the limit.
+    HeadTooLarge,
+    /// The client took too long to send the request.
+    TooSlow,
     /// The body is of a type or an encoding that is not read here.
     UnsupportedMedia,
     /// The upstream has no place for what was asked, and the route rejects losses.
@@ -147,6 +159,8 @@ pub enum PartState {
     Unknown,
     /// It was not sent.
     NotSent,
+    /// It was applied, and taken back.
+    Undone,
 }
 
 impl PartState {
@@ -157,6 +171,7 @@ impl PartState {
             Self::Refused => "refused",
             Self::Unknown => "outcome unknown",
             Self::NotSent => "not sent",
+            Self::Undone => "undone",
         }
     }
 }
@@ -229,6 +244,14 @@ impl Error {
         if error.0.upstream.is_none() {
             error.0.message = format!("the request was carried out in part: {}", cause.0.message).into();
         }
+        error
+    }
+
+    /// A write of several calls failed half way, for the reason `cause`, and all that was applied was taken back: nothing
+    /// is left of it.
+    pub fn undone(parts: Vec<Part>, cause: Self) -> Self {
+        let mut error = cause;
+        error.0.parts = parts;
         error
     }
 

@@ -16,14 +16,15 @@ mod routes;
 mod schema;
 mod user;
 mod validate;
+mod version;
 
 pub use adapter::{
-    Adapter, CredentialStyle, Dialect, FieldSupport, File, Mapping, NoOperation, Operation, Reading, Step, Translated,
-    Writing,
+    Adapter, CredentialStyle, Dialect, FieldSupport, File, Mapping, NoOperation, Operation, RateHeaders, Reading, Step,
+    Translated, Writing,
 };
 pub use command::{Access, Command, Field, Message, NewUser, Outcome, Password, Removal};
 pub use error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal, Result};
-pub use message::{Call, Reply, Request, Response};
+pub use message::{Call, Reply, Request, Response, retry_after};
 pub use note::{Document, Note, NoteKind, Place, pointer_token};
 pub use patch::{GrantChange, NamePatch, Patch, Target, UserPatch};
 pub use policy::{LossPolicy, OnLoss};

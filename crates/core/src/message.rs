@@ -143,9 +143,14 @@ impl Reply {
 
     /// After which time a repeat makes sense, where the upstream says so in seconds.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        retry_after(&self.headers)
     }
+}
+
+/// After which time a repeat makes sense, where the headers of an answer say so in seconds.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 impl fmt::Debug for Reply {

@@ -42,6 +42,9 @@ enum Fault {
     AddsWrites,
     NeverEnds,
     ShowsWhatItDoesNotDeclare,
+    RepeatsWhatCounts,
+    RecognisesAnything,
+    TakesBackTheWrongThing,
 }
 
 /// `GET` and `PUT /people/{id}`: `{"id": "p1", "mail": "a@example.com", "role": "member"}`, all in one scope, `here`.
@@ -113,6 +116,7 @@ impl Toy {
             counts_pages: false,
             fresh_ids: 0..=999,
             files: &[],
+            rate_headers: None,
         };
         Self { fault, dialect, plans: AtomicU32::new(0) }
     }
@@ -231,6 +235,27 @@ impl Adapter for Toy {
         Response::new(StatusCode::BAD_REQUEST, json!({ member: error.message() }).to_string())
     }
 
+    fn accepted(&self, _: &Call, reply: &Reply) -> Result<()> {
+        if reply.status.is_success() { Ok(()) } else { Err(Error::new(ErrorKind::Invalid, "refused")) }
+    }
+
+    fn shows(&self, write: &Call, user: &[Reply]) -> Option<bool> {
+        let (sent, shown) =
+            (object(&write.body, ErrorKind::Internal).ok()?, object(&user.last()?.body, ErrorKind::BadReply).ok()?);
+        let is_shown = |(name, value): (&String, &Value)| shown.get(name) == Some(value);
+        Some(self.has(Fault::RecognisesAnything) || sent.iter().all(is_shown))
+    }
+
+    fn undo(&self, writes: &[Call], before: &[Reply]) -> Vec<Option<Call>> {
+        let back = |write: &Call| {
+            let sent = object(&write.body, ErrorKind::Internal).ok()?;
+            let mut was = object(&before.last()?.body, ErrorKind::BadReply).ok()?;
+            was.retain(|name, _| sent.contains_key(name) != self.has(Fault::TakesBackTheWrongThing));
+            Some(Call { body: Value::Object(was).to_string().into(), ..write.clone() })
+        };
+        writes.iter().map(back).collect()
+    }
+
     fn plan(&self, command: &Command, replies: &[Reply]) -> Result<Step> {
         let patch = match command {
             Command::UpdateUser { patch, .. } => patch.clone(),
@@ -240,8 +265,10 @@ impl Adapter for Toy {
         let body = self.body(&patch, &mut notes)?;
         let user = command.user().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no user"))?;
         let path = format!("/people/{user}");
-        let write =
-            || Call::write(Method::PUT, path.clone(), Value::Object(body.clone()).to_string(), vec![Field::Email]);
+        let write = || {
+            Call::write(Method::PUT, path.clone(), Value::Object(body.clone()).to_string(), vec![Field::Email])
+                .repeatable()
+        };
         let mut calls = Vec::new();
         if !body.is_empty() && !self.has(Fault::ForgetsToWrite) {
             calls.push(write());
@@ -291,6 +318,9 @@ impl Toy {
         if self.has(Fault::SendsInvalidCalls) {
             body.insert("shoeSize".into(), 43.into());
         }
+        if self.has(Fault::RepeatsWhatCounts) && !body.is_empty() {
+            body = [("count".to_owned(), true.into())].into_iter().collect();
+        }
         if self.has(Fault::WritesWhatItHasRead) && body.contains_key("role") {
             body.insert("role".into(), "chief".into());
         }
@@ -326,6 +356,10 @@ fn vendor() -> impl FnMut(&Call) -> Reply {
         if call.access == Access::Write {
             let change: Map<String, Value> = serde_json::from_slice(&call.body).expect("calls are JSON");
             person.extend(change);
+            if person.remove("count").is_some() {
+                let mail = person["mail"].as_str().unwrap_or_default();
+                person.insert("mail".into(), format!("1{mail}").into());
+            }
         }
         Reply::new(StatusCode::OK, json!(person).to_string())
     }
@@ -380,6 +414,9 @@ fn all_laws(toy: &Toy) -> Vec<Kept> {
         laws::valid_errors(toy, &validator, &Error::new(ErrorKind::NotFound, "nobody")),
         laws::valid_calls(toy, &validator, &update(mailed()), &mut vendor()),
         laws::plan_is_a_list(toy, &update(mailed()), &mut vendor()),
+        laws::repeats_as_told(toy, &update(mailed()), &mut vendor()),
+        laws::shows_what_was_written(toy, &update(mailed()), &mut vendor()),
+        laws::takes_back(toy, &update(mailed()), &mut vendor()),
         laws::operation_as_declared(toy, &put(r#"{"mail": "a@example.com"}"#)),
         laws::total_requests(toy, &put("[")),
         laws::total_requests(toy, &put(r#"{"mail":"b"}"#)),
@@ -470,6 +507,13 @@ fn a_plan_that_changes_is_no_list() {
     breaks(Fault::TakesNotesBack, "a plan is a list");
     breaks(Fault::AddsWrites, "a plan is a list");
     breaks(Fault::NeverEnds, "a plan is a list");
+}
+
+#[test]
+fn what_is_told_of_a_write_is_tested() {
+    breaks(Fault::RepeatsWhatCounts, "a repeat does nothing");
+    breaks(Fault::RecognisesAnything, "what is shown was written");
+    breaks(Fault::TakesBackTheWrongThing, "what is taken back is gone");
 }
 
 #[test]

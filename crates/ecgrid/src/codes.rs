@@ -179,7 +179,8 @@ pub(crate) fn status_word(status: Status) -> &'static str {
 
 /// How a failure is told to a client: status and `errorCode`.
 ///
-/// `NotSupported` and `PartialUpdate` are codes of ours; the vendor has none for either.
+/// `NotSupported`, `PartialUpdate`, `PreconditionFailed`, `RequestInProgress` and `KeyReused` are codes of ours; the vendor
+/// has none for any of them.
 pub(crate) fn error_code(kind: ErrorKind, credential: Option<&str>) -> (StatusCode, &'static str) {
     match kind {
         ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unrepresentable => {
@@ -193,8 +194,14 @@ pub(crate) fn error_code(kind: ErrorKind, credential: Option<&str>) -> (StatusCo
         ErrorKind::NotFound | ErrorKind::NoSuchPath => (StatusCode::NOT_FOUND, "ObjectNotFound"),
         ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "InvalidParameter"),
         ErrorKind::Conflict => (StatusCode::BAD_REQUEST, "DuplicateObject"),
+        ErrorKind::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
+        ErrorKind::InProgress => (StatusCode::CONFLICT, "RequestInProgress"),
+        ErrorKind::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "KeyReused"),
         ErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded"),
         ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "InvalidParameter"),
+        ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "InvalidParameter"),
+        ErrorKind::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "InvalidParameter"),
+        ErrorKind::TooSlow => (StatusCode::REQUEST_TIMEOUT, "InvalidParameter"),
         ErrorKind::UnsupportedMedia => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "InvalidParameter"),
         ErrorKind::Unsupported => (StatusCode::NOT_IMPLEMENTED, "NotSupported"),
         ErrorKind::Unavailable | ErrorKind::BadReply => (StatusCode::BAD_GATEWAY, "InternalError"),

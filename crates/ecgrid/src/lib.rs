@@ -10,10 +10,12 @@ mod write;
 use std::{borrow::Cow, collections::BTreeMap};
 
 use interlingua_core::{
-    Adapter, Command, Dialect, Document, Error, Field, Mapping, Outcome, Place, Problem, Reading, Reply, Request,
+    Adapter, Call, Command, Dialect, Document, Error, Field, Mapping, Outcome, Place, Problem, Reading, Reply, Request,
     Response, Result, RoleTable, Scope, ScopeId, Step, Text, UserId, Writing,
 };
 use serde_json::Value;
+
+use plan::effect;
 
 /// The ECGrid REST v2 dialect.
 #[derive(Debug)]
@@ -116,6 +118,18 @@ impl Adapter for Ecgrid {
 
     fn plan(&self, command: &Command, replies: &[Reply]) -> Result<Step> {
         plan::plan(self, command, replies)
+    }
+
+    fn accepted(&self, write: &Call, reply: &Reply) -> Result<()> {
+        effect::accepted(self, write, reply)
+    }
+
+    fn shows(&self, write: &Call, user: &[Reply]) -> Option<bool> {
+        effect::shows(self, write, user)
+    }
+
+    fn undo(&self, writes: &[Call], before: &[Reply]) -> Vec<Option<Call>> {
+        effect::undo(self, writes, before)
     }
 }
 

@@ -371,7 +371,7 @@ pub(crate) fn done(reply: &Reply) -> Result<()> {
 }
 
 /// Whether the vendor did what it was asked: `success` comes before the status.
-fn accepted(reply: &Reply) -> Result<()> {
+pub(crate) fn accepted(reply: &Reply) -> Result<()> {
     let verdict: Option<Verdict> = serde_json::from_slice(&reply.body).ok();
     let success = verdict.as_ref().and_then(|verdict| verdict.success);
     if reply.status.is_success() && success != Some(false) {

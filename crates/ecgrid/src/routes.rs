@@ -221,6 +221,7 @@ pub(crate) fn dialect() -> Dialect {
         // Far from the ids that the vendor has given so far, and within 32 bits.
         fresh_ids: 1_000_000_000..=2_147_483_647,
         files: &[],
+        rate_headers: None,
     }
 }
 

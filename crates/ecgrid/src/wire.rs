@@ -354,7 +354,7 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     if crate::is_id(id) { Ok(id) } else { Err(D::Error::custom("not an id")) }
 }
 
-fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     #[derive(Deserialize)]
     struct Integer(#[serde(deserialize_with = "integer")] i64);
 

@@ -316,6 +316,21 @@ proptest! {
     }
 
     #[test]
+    fn writes_are_what_is_told_of_them((level, network, mailbox) in present(), patch in prop_oneof![patches(), moves()]) {
+        let command = common::update(patch);
+        laws::repeats_as_told(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+        laws::shows_what_was_written(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+        laws::takes_back(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+    }
+
+    #[test]
+    fn other_writes_are_what_is_told_of_them((level, network, mailbox) in present(), command in all_commands()) {
+        laws::repeats_as_told(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+        laws::shows_what_was_written(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+        laws::takes_back(&**ADAPTER, &command, &mut vendor_where(level, network, mailbox))?;
+    }
+
+    #[test]
     fn reading_shows_where_a_role_was_moved((level, network, mailbox) in present(), patch in moves()) {
         laws::put_get(&**ADAPTER, &john(), &patch, &mut vendor_where(level, network, mailbox))?;
     }

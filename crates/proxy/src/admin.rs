@@ -12,12 +12,14 @@ use crate::{
     body::{self, Body},
     problem,
     route::Shared,
+    upstream::{self, Upstream},
 };
 
 /// What the admin listener can tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Admin {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) ready: Arc<AtomicBool>,
 }
 
@@ -44,7 +46,7 @@ impl Admin {
         }
     }
 
-    /// How well the cache of links does, in the text format of Prometheus. Links in memory need no cache.
+    /// How well the cache of links and the upstreams do, in the text format of Prometheus. Links in memory need no cache.
     fn metrics(&self) -> Response<Body> {
         let stats = self.shared.links.cache_stats().unwrap_or_default();
         let metrics = [
@@ -52,13 +54,14 @@ impl Admin {
             ("link_cache_misses_total", "counter", "Links that the store was asked for.", stats.misses),
             ("link_cache_entries", "gauge", "Ids whose links are at hand.", stats.entries),
         ];
-        let text: String = metrics
+        let mut text: String = metrics
             .iter()
             .map(|(name, kind, help, value)| {
                 let name = format!("interlingua_{name}");
                 format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
             })
             .collect();
+        text.push_str(&upstream::metrics(self.upstreams.iter().map(|upstream| &**upstream)));
         let mut response = Response::new(body::whole(text));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
         response

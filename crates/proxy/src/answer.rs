@@ -5,8 +5,12 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
-use interlingua_core::{Dialect, NoteKind, Result};
+use http::{
+    HeaderValue, Request, Response,
+    header::{CONTENT_TYPE, ETAG},
+};
+use interlingua_core::{Access, Dialect, NoteKind, Result};
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::{
@@ -14,10 +18,14 @@ use crate::{
     layers::{BoxError, BoxFuture},
     pass::{self, Passing},
     prefer::{Handling, PREFERENCE_APPLIED},
+    repeat_key::RepeatKey,
+    repeats,
     report::{FIDELITY, Report},
     route::Route,
     trace::{Context, Success},
     translate::{self, Answer},
+    version::unless_known,
+    writing::in_a_task,
 };
 
 /// Answers requests by the route that was found for them.
@@ -40,11 +48,41 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
+    let operation = route.face.dialect().find(request.method(), request.uri().path());
+    if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
+        let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
+        match RepeatKey::of(request.headers())? {
+            Some(key) => in_a_task(&shared, context, repeats::once(route, key, request)).await,
+            None => in_a_task(&shared, context, by_route(route, request)).await,
+        }
+    } else {
+        let headers = request.headers().clone();
+        Ok(unless_known(&headers, by_route(route, request).await?))
+    }
+}
+
+/// A request as adapters read it.
+pub(crate) fn read(request: &Request<ReadBody>) -> interlingua_core::Request {
+    let uri = request.uri();
+    interlingua_core::Request::new(request.method().clone(), uri.path(), request.body().decoded.clone())
+        .with_query(uri.query().unwrap_or_default())
+}
+
+/// When a request's time is over.
+pub(crate) fn deadline(route: &Route, context: &Context) -> Instant {
+    context.started + route.shared.limits.deadline
+}
+
+/// Passes or translates a request.
+///
+/// # Errors
+///
+/// In the words of the canonical model.
+pub(crate) async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> Result<Response<Body>> {
     let context = Context::on(&request);
-    let deadline = context.started + route.shared.limits.deadline;
+    let deadline = deadline(&route, &context);
+    let read = read(&request);
     let (parts, body) = request.into_parts();
-    let read = interlingua_core::Request::new(parts.method.clone(), parts.uri.path(), body.decoded)
-        .with_query(parts.uri.query().unwrap_or_default());
     if route.passes() {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let passing = Passing { method: parts.method, target, headers: parts.headers, body: body.raw };
@@ -58,8 +96,14 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     }
 }
 
-fn translated(route: &Route, context: &Context, answer: Answer, handling: Option<Handling>) -> Response<Body> {
-    let Answer { response, operation, entries, calls } = answer;
+/// The answer to a translated request, with its headers, its report kept.
+pub(crate) fn translated(
+    route: &Route,
+    context: &Context,
+    answer: Answer,
+    handling: Option<Handling>,
+) -> Response<Body> {
+    let Answer { response, version, operation, entries, calls } = answer;
     let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count();
     // Nobody else sets it.
     let _ = context.seen.success.set(Success {
@@ -68,6 +112,9 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
         narrowed: count(NoteKind::Narrowed),
     });
     let mut response = to_http(route.face.dialect(), response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
     if let Some(handling) = handling {
         response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
     }
@@ -77,6 +124,7 @@ fn translated(route: &Route, context: &Context, answer: Answer, handling: Option
         upstream: route.upstream.name.clone(),
         operation,
         entries,
+        writes: Vec::new(),
     };
     if let Some(header) = report.header() {
         response.headers_mut().insert(FIDELITY, header);

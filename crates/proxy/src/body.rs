@@ -2,17 +2,17 @@
 
 use std::{fmt, io::Read};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
-use hyper::body::Body as _;
-use interlingua_core::{Error, ErrorKind, Result};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body as _, Incoming};
+use interlingua_core::{Error, ErrorKind, Reply, Result};
 
-use crate::relay::Relayed;
+use crate::{relay::Relayed, room::Held};
 
 /// The body of an answer: whole, or as it arrives from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, Relayed>;
@@ -41,9 +41,9 @@ impl fmt::Debug for ReadBody {
 ///
 /// # Errors
 ///
-/// It is larger than `limit`, before or after decompression; it is of a type or encoding that is not read here; it
-/// breaks off.
-pub(crate) async fn read(headers: &HeaderMap, body: hyper::body::Incoming, limit: usize) -> Result<ReadBody> {
+/// It is larger than `limit`, before or after decompression; with others it takes up too much; it is of a type or
+/// encoding that is not read here; it breaks off.
+pub(crate) async fn read(headers: &HeaderMap, body: Incoming, limit: usize, held: &mut Held) -> Result<ReadBody> {
     let gzip = is_gzip(headers)?;
     // Refused before `100 Continue` asks for it.
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -53,16 +53,41 @@ pub(crate) async fn read(headers: &HeaderMap, body: hyper::body::Incoming, limit
     if body.is_end_stream() {
         return Ok(ReadBody { raw: Bytes::new(), decoded: Bytes::new() });
     }
-    let raw = match Limited::new(body, limit).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
-        Err(_) => return Err(Error::new(ErrorKind::Malformed, "the body broke off")),
-    };
+    let raw = collect(body, limit, held).await?;
     if !raw.is_empty() {
         check_media_type(headers)?;
     }
-    let decoded = if gzip { gunzip(&raw, limit)? } else { raw.clone() };
+    if !gzip {
+        return Ok(ReadBody { decoded: raw.clone(), raw });
+    }
+    let decoded = gunzip(&raw, limit)?;
+    held.grow_to(raw.len() + decoded.len())?;
     Ok(ReadBody { raw, decoded })
+}
+
+/// An upstream's document without its content encoding, where that is one that is read here.
+pub(crate) fn decoded(reply: &Reply, limit: usize) -> Result<Bytes> {
+    if is_gzip(&reply.headers)? { gunzip(&reply.body, limit) } else { Ok(reply.body.clone()) }
+}
+
+/// The whole of a body, which takes up no more than has arrived.
+async fn collect(mut body: Incoming, limit: usize, held: &mut Held) -> Result<Bytes> {
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.frame().await {
+        let piece = piece.map_err(|_| Error::new(ErrorKind::Malformed, "the body broke off"))?;
+        // Trailers are nobody's here.
+        let Ok(data) = piece.into_data() else { continue };
+        let length = whole.len() + data.len();
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        held.grow_to(length)?;
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
 }
 
 fn too_large(limit: usize) -> Error {

@@ -1,8 +1,15 @@
 //! Carrying out a plan: one call after the other, and when one fails, telling what was done.
 
 use interlingua_core::{
-    Access, Adapter, Call, Command, Document, Effect, Error, ErrorKind, Note, Outcome, Part, PartState, Reply, Result,
-    Step,
+    Access, Adapter, Call, Command, Document, Effect, Error, ErrorKind, Note, Outcome, Part, Reply, Result, Step,
+};
+use interlingua_links::State;
+use tokio::time::Instant;
+
+use crate::{
+    config::OnPartial,
+    ledger::{Care, Ledger},
+    settle::{SETTLE, Settling, state_after},
 };
 
 /// What sends the calls of a plan.
@@ -12,7 +19,18 @@ pub(crate) trait Transport: Sync {
     /// # Errors
     ///
     /// No answer; the effect tells whether the call can have arrived.
-    fn send(&self, call: &Call) -> impl Future<Output = Result<Reply>> + Send;
+    fn send(&self, call: &Call, stage: Stage) -> impl Future<Output = Result<Reply>> + Send;
+}
+
+/// Where in a plan a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing was written before it: to refuse it does no harm.
+    First,
+    /// Something was written before it: without it, that is half of something.
+    Begun,
+    /// The plan has failed, and something is done about it, until then; the request may have no time left.
+    Settling(Instant),
 }
 
 /// What came of a plan.
@@ -27,50 +45,187 @@ pub(crate) struct Executed {
     pub(crate) applied: Vec<Part>,
 }
 
-/// Carries out `command` in at most `most_calls`. Before the first write, or at the end where there is none, `judge` may
-/// refuse to go on because of what would be lost.
-///
-/// # Errors
-///
-/// The plan's, the transport's or the judge's. When a write had been applied before, it is
-/// [`ErrorKind::Partial`] and tells what became of each write.
-pub(crate) async fn execute(
-    adapter: &dyn Adapter,
-    command: &Command,
-    transport: &impl Transport,
-    most_calls: usize,
-    judge: impl Fn(&[Note]) -> Result<()>,
-) -> Result<Executed> {
-    let mut replies = Vec::new();
-    let mut progress = Progress::default();
-    loop {
-        let step = adapter.plan(command, &replies).map_err(|error| progress.refused(error))?;
-        let mut calls = match step {
-            Step::Done { outcome, notes } => {
-                if !progress.wrote() {
-                    // A plan may find that with what is lost there is nothing left to write.
-                    judge(&of_the_request(&notes))?;
-                }
-                return Ok(Executed { outcome, notes, calls: replies.len(), applied: progress.accepted() });
-            }
-            Step::Send { calls, notes } => {
-                if !progress.wrote() {
-                    judge(&notes)?;
-                }
-                calls
-            }
-        };
-        // Before the first write all writes are known, so that none is left half way; later only reads can be added.
-        if calls.is_empty() || replies.len() + calls.len() > most_calls {
-            let error = too_many_calls();
-            let applied = progress.accepted();
-            return Err(if applied.is_empty() { error } else { Error::partial(applied, error) });
-        }
-        let call = calls.remove(0);
-        progress.sending(&call, calls);
-        let reply = transport.send(&call).await.map_err(|error| progress.unanswered(error))?;
-        replies.push(reply);
+/// An upstream that plans can be carried out at.
+pub(crate) struct Executor<'a, T> {
+    pub(crate) adapter: &'a dyn Adapter,
+    pub(crate) transport: &'a T,
+    /// How many calls a plan may take.
+    pub(crate) most_calls: usize,
+}
+
+impl<T: Transport> Executor<'_, T> {
+    /// Carries out a command that only reads.
+    ///
+    /// # Errors
+    ///
+    /// The plan's or the transport's.
+    pub(crate) async fn read(&self, command: &Command) -> Result<Executed> {
+        self.drive(command, |_| Ok(()), None).await
     }
+
+    /// Carries out a command. Before the first write, or at the end where there is none, `judge` may refuse to go on
+    /// because of what would be lost.
+    ///
+    /// # Errors
+    ///
+    /// The plan's, the transport's, the journal's or the judge's. When something of it was written, the error tells what
+    /// became of each write.
+    pub(crate) async fn carry_out(
+        &self,
+        command: &Command,
+        judge: impl Fn(&[Note]) -> Result<()>,
+        care: &Care<'_>,
+    ) -> Result<Executed> {
+        self.drive(command, judge, Some(care)).await
+    }
+
+    async fn drive(
+        &self,
+        command: &Command,
+        judge: impl Fn(&[Note]) -> Result<()>,
+        care: Option<&Care<'_>>,
+    ) -> Result<Executed> {
+        let mut replies = Vec::new();
+        let mut ledger: Option<Ledger<'_>> = None;
+        // The write that was answered last; whether it was accepted shows when the plan goes on.
+        let mut last = None;
+        loop {
+            let step = match self.adapter.plan(command, &replies) {
+                Ok(step) => step,
+                Err(error) => return Err(self.failed(command, ledger, last, not_understood(error, last), care).await),
+            };
+            if let (Some(ledger), Some(write)) = (&mut ledger, last.take()) {
+                ledger.mark(write, State::Applied).await;
+            }
+            let mut calls = match step {
+                Step::Done { outcome, notes } => {
+                    let applied = match &mut ledger {
+                        Some(ledger) => {
+                            ledger.close(None).await;
+                            ledger.parts()
+                        }
+                        None => {
+                            // A plan may find that with what is lost there is nothing left to write.
+                            judge(&of_the_request(&notes))?;
+                            Vec::new()
+                        }
+                    };
+                    return Ok(Executed { outcome, notes, calls: replies.len(), applied });
+                }
+                Step::Send { calls, notes } => {
+                    if ledger.is_none() {
+                        judge(&notes)?;
+                    }
+                    calls
+                }
+            };
+            // Before the first write all writes are known, so that none is left half way; later only reads can be added.
+            if calls.is_empty() || replies.len() + calls.len() > self.most_calls {
+                return Err(self.failed(command, ledger, None, too_many_calls(), care).await);
+            }
+            let stage = if ledger.is_some() { Stage::Begun } else { Stage::First };
+            if ledger.is_none() && calls[0].access == Access::Write {
+                ledger = Some(self.begin(command, &calls, &replies, care).await?);
+            }
+            let call = calls.remove(0);
+            let noted = match &mut ledger {
+                Some(ledger) if call.access == Access::Write => {
+                    last = ledger.next();
+                    match last {
+                        Some(write) => ledger.sending(write).await,
+                        None => {
+                            Err(Error::new(ErrorKind::Internal, "the plan names a write that it did not name before"))
+                        }
+                    }
+                }
+                _ => Ok(()),
+            };
+            let sent = match noted {
+                Ok(()) => self.transport.send(&call, stage).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(reply) => replies.push(reply),
+                Err(error) => return Err(self.failed(command, ledger, last, error, care).await),
+            }
+        }
+    }
+
+    /// Before anything is written: what will be, and how it can be taken back.
+    async fn begin<'a>(
+        &self,
+        command: &Command,
+        calls: &[Call],
+        replies: &[Reply],
+        care: Option<&Care<'a>>,
+    ) -> Result<Ledger<'a>> {
+        let care = care.ok_or_else(|| Error::new(ErrorKind::Internal, "a plan that was to read would write"))?;
+        let writes: Vec<_> = calls.iter().filter(|call| call.access == Access::Write).cloned().collect();
+        let undo = match command.user() {
+            Some(user) if care.prepares_undo && writes.len() > 1 => {
+                let before = self.settling(command, Instant::now() + SETTLE).show(user, replies).await;
+                self.adapter.undo(&writes, &before.map_err(harmless)?)
+            }
+            _ => vec![None; writes.len()],
+        };
+        Ledger::open(care, command.user(), writes, undo).await
+    }
+
+    fn settling<'a>(&'a self, command: &'a Command, until: Instant) -> Settling<'a, T> {
+        Settling { adapter: self.adapter, transport: self.transport, user: command.user(), until, may_arrive: true }
+    }
+
+    /// Settles a plan that failed with the call that was sent last, which is this write where it was one, and tells what
+    /// became of it.
+    async fn failed(
+        &self,
+        command: &Command,
+        ledger: Option<Ledger<'_>>,
+        write: Option<usize>,
+        error: Error,
+        care: Option<&Care<'_>>,
+    ) -> Error {
+        let error = if write.is_none() { harmless(error) } else { error };
+        let Some(mut ledger) = ledger else { return error };
+        if let Some(write) = write {
+            ledger.mark(write, state_after(&error)).await;
+        }
+        let is_incomplete = ledger.writes().iter().any(|write| write.state != State::Applied);
+        if is_incomplete && !ledger.is_lost() {
+            let on_partial = care.map_or(OnPartial::Report, |care| care.on_partial);
+            self.settling(command, Instant::now() + SETTLE).settle(&mut ledger, on_partial).await;
+        }
+        ledger.close(Some(error.message())).await;
+        told(&ledger, error)
+    }
+}
+
+/// The error of a plan that failed; with what became of each write, where anything was applied.
+pub(crate) fn told(ledger: &Ledger<'_>, error: Error) -> Error {
+    if !ledger.has_applied() {
+        return error;
+    }
+    let is_unknown = ledger.any(&[State::Sending, State::Unknown]);
+    // What was unknown may have been found out since.
+    let error =
+        if is_unknown || error.effect() != Effect::Unknown { error } else { error.with_effect(Effect::Refused) };
+    if is_unknown || ledger.any(&[State::Applied]) {
+        Error::partial(ledger.parts(), error)
+    } else {
+        Error::undone(ledger.parts(), error)
+    }
+}
+
+/// A failure of a call that only reads changes nothing, whatever became of the call.
+fn harmless(error: Error) -> Error {
+    if error.effect() == Effect::Unknown { error.with_effect(Effect::Refused) } else { error }
+}
+
+/// The plan does not go on with a reply. Where that is not a plain refusal, nobody understands the answer, and nobody
+/// knows what the write did.
+fn not_understood(error: Error, write: Option<usize>) -> Error {
+    let is_unclear = write.is_some() && error.effect() == Effect::NothingSent;
+    if is_unclear { error.with_effect(Effect::Unknown) } else { error }
 }
 
 /// That a plan does not fit into the calls that a request may take.
@@ -83,70 +238,15 @@ fn of_the_request(notes: &[Note]) -> Vec<Note> {
     notes.iter().filter(|note| note.place.document() == Document::Request).cloned().collect()
 }
 
-/// How far a plan has come.
-#[derive(Default)]
-struct Progress {
-    /// The writes that the upstream has accepted.
-    applied: Vec<Call>,
-    /// The call that was sent last; whether it was accepted shows when the plan goes on.
-    last: Option<Call>,
-    /// The calls that are to follow.
-    remaining: Vec<Call>,
-}
-
-impl Progress {
-    fn wrote(&self) -> bool {
-        self.last.iter().chain(&self.applied).any(|call| call.access == Access::Write)
-    }
-
-    fn sending(&mut self, call: &Call, remaining: Vec<Call>) {
-        self.applied.extend(self.last.replace(call.clone()).filter(|call| call.access == Access::Write));
-        self.remaining = remaining;
-    }
-
-    /// The plan has ended: what was sent last was accepted, too.
-    fn accepted(&mut self) -> Vec<Part> {
-        let writes = std::mem::take(&mut self.applied).into_iter().chain(self.last.take());
-        let writes = writes.filter(|call| call.access == Access::Write);
-        writes.map(|call| Part { fields: call.fields, state: PartState::Applied }).collect()
-    }
-
-    /// The last call was answered, and the plan does not go on.
-    fn refused(&mut self, error: Error) -> Error {
-        let wrote = self.last.as_ref().is_some_and(|call| call.access == Access::Write);
-        // Where it is not a plain refusal, nobody understands the answer, and nobody knows what the write did.
-        let unclear = wrote && error.effect() == Effect::NothingSent;
-        self.unanswered(if unclear { error.with_effect(Effect::Unknown) } else { error })
-    }
-
-    /// The last call got no answer; the error's effect tells whether it can have arrived.
-    fn unanswered(&mut self, error: Error) -> Error {
-        let last_write = self.last.take().filter(|call| call.access == Access::Write);
-        // A read changes nothing, whatever became of it.
-        let harmless = last_write.is_none() && error.effect() == Effect::Unknown;
-        let error = if harmless { error.with_effect(Effect::Refused) } else { error };
-        if self.applied.is_empty() {
-            return error;
-        }
-        let part = |state| move |call: Call| Part { fields: call.fields, state };
-        let last_state = match error.effect() {
-            Effect::NothingSent => PartState::NotSent,
-            Effect::Refused => PartState::Refused,
-            Effect::Unknown => PartState::Unknown,
-        };
-        let remaining = std::mem::take(&mut self.remaining).into_iter().filter(|call| call.access == Access::Write);
-        let parts = std::mem::take(&mut self.applied).into_iter().map(part(PartState::Applied));
-        let parts = parts.chain(last_write.into_iter().map(part(last_state)));
-        Error::partial(parts.chain(remaining.map(part(PartState::NotSent))).collect(), error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, sync::Mutex};
 
-    use interlingua_core::{Email, Field, Mapping, NOTIFY_EMAIL, Patch, UserId, UserPatch, http::StatusCode};
+    use interlingua_core::{
+        Email, Field, Mapping, NOTIFY_EMAIL, PartState, Patch, UserId, UserPatch, http::StatusCode,
+    };
     use interlingua_ecgrid::Ecgrid;
+    use interlingua_links::{Links, Memory};
 
     use super::*;
 
@@ -158,8 +258,10 @@ mod tests {
     struct Script(Mutex<Vec<Result<Reply>>>);
 
     impl Transport for Script {
-        async fn send(&self, _: &Call) -> Result<Reply> {
-            self.0.lock().unwrap().remove(0)
+        async fn send(&self, _: &Call, _: Stage) -> Result<Reply> {
+            let mut script = self.0.lock().unwrap();
+            // Whoever looks afterwards what became of it finds nobody.
+            if script.is_empty() { timeout() } else { script.remove(0) }
         }
     }
 
@@ -190,7 +292,20 @@ mod tests {
         let script = Script(Mutex::new(script));
         let judge = |_: &[Note]| if goes_on { Ok(()) } else { Err(Error::unrepresentable(Vec::new())) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let result = runtime.block_on(execute(&*adapter(), command, &script, 64, judge));
+        let journal = Memory::default().writes();
+        let care = Care {
+            journal: &*journal,
+            request: "r1",
+            upstream: "ecgrid",
+            operation: "update-user",
+            client: "erp",
+            key: None,
+            on_partial: OnPartial::Report,
+            prepares_undo: false,
+        };
+        let adapter = adapter();
+        let executor = Executor { adapter: &*adapter, transport: &script, most_calls: 64 };
+        let result = runtime.block_on(executor.carry_out(command, judge, &care));
         (result, script.0.into_inner().unwrap().len())
     }
 

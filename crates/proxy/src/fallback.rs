@@ -16,7 +16,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING},
 };
 use hyper::body::{Body as _, Incoming};
-use interlingua_core::{Effect, ErrorKind, Result};
+use interlingua_core::{Access, Effect, ErrorKind, Result};
 
 use crate::{
     body::{Body, whole},
@@ -25,31 +25,37 @@ use crate::{
     relay::{Exchange, Relayed},
     route::Route,
     trace::{Context, Success},
-    upstream::{Upstream, lost},
+    upstream::{Message, Upstream, lost},
 };
 
 /// The operation of these requests, in logs.
 const OPERATION: &str = "fallback";
 
-/// Passes a request on, and gives the answer as soon as its head is there; its body is still arriving then.
+/// Passes a request on, and gives the answer as soon as its head is there; its body is still arriving then, and has the
+/// request's place until it has arrived.
 ///
 /// # Errors
 ///
 /// The upstream does not answer, or wants to speak another protocol.
-pub(crate) async fn fall_back(request: Request<Incoming>, upstream: &Upstream) -> Result<Response<Body>> {
+pub(crate) async fn fall_back(
+    request: Request<Incoming>,
+    upstream: &Upstream,
+    place: InFlight,
+) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
     let context = Context::on(&request);
     context.is_for(OPERATION);
     // Nobody else sets it.
     let _ = context.seen.upstream.set(upstream.name.clone());
-    let in_flight = request.extensions().get::<InFlight>().cloned();
     let (parts, body) = request.into_parts();
 
     let safe = parts.method.is_safe();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let headers = request_headers(&route, parts.headers, &body);
-    let (mut exchange, upload) = Exchange::new(body, upstream.timeout);
-    let response = exchange.wait(upstream.open(parts.method, target, headers, upload, &context)).await;
+    let access = if safe { Access::Read } else { Access::Write };
+    let (mut exchange, body) = Exchange::new(body, upstream.timeout);
+    let message = Message { method: parts.method, target, headers, body, access, repeatable: false, begun: false };
+    let response = exchange.wait(upstream.open(message, &context)).await;
     let response = response.map_err(|error| if safe { error.with_effect(Effect::NothingSent) } else { error })?;
 
     let (mut head, body) = response.into_parts();
@@ -67,7 +73,7 @@ pub(crate) async fn fall_back(request: Request<Incoming>, upstream: &Upstream) -
             let carried = exchange.carry(body, to, route.shared.limits.deadline).await;
             carried.unwrap_or_else(|error| context.fails(&error));
             context.tell(Some(&route), head.status);
-            drop(in_flight);
+            drop(place);
         });
         Body::Right(relayed)
     };
@@ -88,7 +94,7 @@ fn request_headers(route: &Route, mut headers: HeaderMap, body: &Incoming) -> He
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     // A key is not the upstream's to see in the trailers either; what is not announced is not sent.
-    if headers::list(&headers, &TRAILER).any(|name| credentials.iter().any(|credential| credential == name)) {
+    if headers::list(&headers, &TRAILER).any(|name| headers::is_ours(&name.to_ascii_lowercase(), credentials)) {
         headers.remove(TRAILER);
     }
     set_length(&mut headers, body);

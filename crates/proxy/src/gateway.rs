@@ -10,13 +10,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
-use tokio::sync::{Semaphore, watch};
-use tokio_util::task::TaskTracker;
+use tokio::sync::watch;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::service_fn;
 
 use crate::{
@@ -24,13 +25,17 @@ use crate::{
     auth::Clients,
     cli,
     config::{self, Config},
+    connections::{Connections, Patience},
     listing::Places,
+    rarely::Rarely,
+    recovery::Recovery,
     report::Reports,
+    room::Room,
     route::{Route, Routes, Shared},
     server::{self, Listening},
     stack::stack,
-    turns::Turns,
-    upstream::{self, Upstream},
+    upkeep::upkeep,
+    upstream::Upstream,
 };
 
 /// A gateway that knows these dialects, and no other.
@@ -83,7 +88,13 @@ impl Gateway {
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let service = Service::new(&config).await?;
         let (stop, stopping) = watch::channel(false);
-        let in_flight = Arc::new(Semaphore::new(config.limits.in_flight.get() as usize));
+        let limits = &config.limits;
+        let room = Room::new(limits);
+        let connections = Connections::new(Patience {
+            connections: limits.connections.get() as usize,
+            per_address: limits.connections_per_address.get() as usize,
+            wait: limits.patience,
+        });
         let admin_socket = bind(config.admin).await?;
         // All ports are bound before the first is served.
         let mut sockets = Vec::with_capacity(config.listeners.len());
@@ -92,18 +103,27 @@ impl Gateway {
         }
         let mut listeners = Vec::with_capacity(sockets.len());
         for (socket, routes) in sockets {
-            let stack = stack(routes, &config.limits, Arc::clone(&in_flight));
-            listeners.push(server::serve(socket, stack, stopping.clone())?);
+            let stack = stack(routes, limits, &room);
+            let connections = Arc::clone(&connections);
+            listeners.push(server::serve(socket, stack, connections, limits.head, stopping.clone())?);
         }
+        tokio::spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Admin { shared: Arc::clone(&service.shared), ready: Arc::clone(&ready) };
+        let upstreams = service.upstreams.values().cloned().collect();
+        let admin = Admin { shared: Arc::clone(&service.shared), upstreams, ready: Arc::clone(&ready) };
         // The admin listener outlives the others, so that it can say that they are stopping.
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
-        let admin = server::serve(admin_socket, admin, stopping_admin)?;
-        Ok(Running { listeners, admin, stop, stop_admin, ready, shared: service.shared, drain: config.limits.drain })
+        let connections = Connections::new(Patience { wait: limits.patience, ..ADMIN });
+        let admin = server::serve(admin_socket, admin, connections, limits.head, stopping_admin)?;
+        let shared = service.shared;
+        let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
+        Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
     }
 }
+
+/// The operator's connections have places of their own, so that clients cannot take them.
+const ADMIN: Patience = Patience { connections: 100, per_address: 100, wait: Duration::ZERO };
 
 async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     server::bind(address).await.map_err(|error| StartError::Bind(address, error))
@@ -121,9 +141,9 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
-        let links = open(&config.store, &Options { ranges: config.ids.clone(), ..Options::default() })
-            .await
-            .map_err(StartError::Store)?;
+        let (key, lease) = (config.journal.key.clone(), config.journal.lease);
+        let options = Options { ranges: config.ids.clone(), key, lease, ..Options::default() };
+        let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await.map_err(|error| match error {
             AddError::Store(error) => StartError::Store(error),
             taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
@@ -134,11 +154,10 @@ impl Service {
             let validator = Validator::new(adapter.dialect()).map_err(|error| StartError::Schema(name, error))?;
             adapters.insert(*name, (Arc::clone(adapter), Arc::new(validator)));
         }
-        let client = upstream::http_client();
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
             let adapter = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
-            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0), client.clone())
+            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0))
                 .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?;
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
@@ -147,12 +166,16 @@ impl Service {
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
             reports: Reports::default(),
-            turns: Turns::default(),
+            overloads: Rarely::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
             writes: TaskTracker::new(),
+            on_crash: config.journal.on_crash,
+            releases: TaskTracker::new(),
+            lease,
+            keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -174,9 +197,15 @@ impl Service {
             fallback: route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?,
             loss: route.loss.clone(),
             removal: route.removal,
+            on_partial: route.on_partial,
             places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
+    }
+
+    /// What looks after writes that were left half done.
+    pub(crate) fn recovery(&self) -> Recovery {
+        Recovery { shared: Arc::clone(&self.shared), upstreams: self.upstreams.clone() }
     }
 
     fn upstream(&self, name: &str) -> Result<Arc<Upstream>, StartError> {
@@ -218,7 +247,8 @@ pub struct Running {
     stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     shared: Arc<Shared>,
-    drain: std::time::Duration,
+    upkeep: AbortOnDropHandle<()>,
+    drain: Duration,
 }
 
 impl Running {
@@ -234,20 +264,24 @@ impl Running {
 
     /// Refuses new connections, lets those that are open finish what they are at, and returns when they have, or when
     /// the drain time is over; whether they have.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
         self.ready.store(false, Ordering::Relaxed);
         // The listeners may be gone already; then there is nobody to tell.
         let _ = self.stop.send(true);
         let finished = server::within(self.drain, async {
-            for listener in self.listeners {
+            for listener in &mut self.listeners {
                 listener.stopped().await;
             }
             // Writes whose clients have gone away are no less writes.
             self.shared.writes.close();
             self.shared.writes.wait().await;
+            self.shared.releases.close();
+            self.shared.releases.wait().await;
         })
         .await;
+        self.listeners.iter().for_each(Listening::cut_off);
         let _ = self.stop_admin.send(true);
+        drop(self.upkeep);
         self.shared.links.close().await;
         finished
     }

@@ -2,16 +2,53 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    },
 };
 
-/// Removes from a client's headers what was meant for the gateway: credentials above all, of whatever dialect.
+/// Removes from a client's headers what an upstream is not to hear from it. The rule, for both kinds of routes on which
+/// headers pass:
+///
+/// - what is for one connection stays behind, and so do `Host` and `Expect`;
+/// - so do credentials, of whatever dialect: they were meant for the gateway;
+/// - so does what tells a server another method, path, host or sender than the request has;
+/// - so does a name with anything but letters, digits and `-` in it, for many a server takes `X_API_Key` for `X-API-Key`;
+/// - everything else passes.
 pub(crate) fn remove_ours(headers: &mut HeaderMap, credentials: &[HeaderName]) {
     remove_hop_by_hop(headers);
-    for name in credentials.iter().chain([&HOST, &EXPECT]) {
+    let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name.as_str(), credentials)).cloned().collect();
+    for name in ours {
         headers.remove(name);
     }
 }
+
+/// Whether a header, or a trailer, of this name stays behind. In lower case.
+pub(crate) fn is_ours(name: &str, credentials: &[HeaderName]) -> bool {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    !is_plain
+        || name.starts_with("x-forwarded-")
+        || [HOST, EXPECT, FORWARDED].iter().chain(credentials).any(|ours| ours == name)
+        || IN_DISGUISE.contains(&name)
+}
+
+/// Headers that some server takes for the request's own method, path, host or sender.
+const IN_DISGUISE: &[&str] = &[
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 
 /// Removes the headers that are for one connection only (RFC 9110, section 7.6.1).
 ///
@@ -58,5 +95,16 @@ mod tests {
         }
         remove_hop_by_hop(&mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["accept"]);
+    }
+
+    #[test]
+    fn what_an_upstream_is_not_to_hear_stays_behind() {
+        let credentials = [HeaderName::from_static("x-api-key")];
+        for name in ["host", "x-api-key", "x_api_key", "x.api-key", "x-forwarded-for", "forwarded", "x-rewrite-url"] {
+            assert!(is_ours(name, &credentials), "{name}");
+        }
+        for name in ["accept", "content-type", "x-api-keys", "x-forward", "cookie", "if-match", "idempotency-key"] {
+            assert!(!is_ours(name, &credentials), "{name}");
+        }
     }
 }

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod again;
 mod answer;
 mod auth;
 mod body;
 mod cli;
 pub mod config;
+mod connections;
 mod executor;
 mod fallback;
 #[cfg(fuzzing)]
@@ -13,22 +15,33 @@ pub mod fuzzing;
 mod gateway;
 mod headers;
 mod layers;
+mod ledger;
 mod linking;
 mod listing;
+mod locks;
 mod pass;
 mod prefer;
 mod problem;
+mod rarely;
+mod recovery;
 mod relay;
+mod repeat_key;
+mod repeats;
 mod report;
+mod room;
 mod route;
 mod server;
+mod settle;
 #[cfg(test)]
 mod simulation;
 mod stack;
+mod target;
 mod trace;
 mod translate;
-mod turns;
+mod upkeep;
 mod upstream;
+mod version;
+mod writing;
 
 pub use gateway::{Gateway, Running, StartError};
 

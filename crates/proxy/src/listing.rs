@@ -21,7 +21,7 @@ use interlingua_core::{
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use crate::{executor, route::Route, translate::Translation};
+use crate::{executor::Executor, route::Route, translate::Translation};
 
 /// The most users on a page of a face whose clients cannot choose.
 const PAGE_SIZE: NonZeroU32 = NonZeroU32::new(100).unwrap();
@@ -317,8 +317,8 @@ impl Walk<'_> {
             );
             return Err(Error::invalid(vec![Problem::new(self.narrow.clone(), expected)]));
         }
-        let adapter = &*self.translation.route.upstream.adapter;
-        let executed = executor::execute(adapter, command, self.translation, left, |_| Ok(())).await?;
+        let executor = Executor { most_calls: left, ..self.route().executor(self.translation) };
+        let executed = executor.read(command).await?;
         self.calls += executed.calls;
         Ok((executed.outcome, executed.notes))
     }

@@ -3,17 +3,26 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, TRAILER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, TRAILER},
 };
-use interlingua_core::{Access, Command, Effect, Request, Result, Step};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step, User, UserId};
+use interlingua_links::State;
 use tokio::time::Instant;
 
 use crate::{
+    again, answer,
     body::{self, Body},
+    executor::{Stage, Transport},
     headers,
+    ledger::Ledger,
     prefer::PREFER,
     route::Route,
+    settle::state_after,
     trace::Context,
+    upstream::Message,
+    version::{IfMatch, Version},
 };
 
 /// A request on its way through.
@@ -49,24 +58,161 @@ pub(crate) async fn pass(
             target = calls.into_iter().next().map_or(target, |call| call.target);
         }
     }
-    let headers = request_headers(route, headers, !body.is_empty());
+    let if_match = IfMatch::on(operation.access, &headers)?;
+    let mut headers = request_headers(route, headers, !body.is_empty());
     // A translated request for the same user may be reading, changing and writing back.
     // Where the dialect cannot tell who that is, it is the upstream's to say what is wrong with the request.
-    let _turn = match (operation.access, command.as_ref().ok().and_then(Command::user)) {
-        (Access::Write, Some(user)) => Some(route.turn(user, deadline).await?),
+    let held = match (operation.access, &command) {
+        (Access::Write, Ok(command)) => Some(route.lock(command, command.user(), deadline).await?),
         _ => None,
     };
-    let reply = route.upstream.send(method, &target, headers, body, context, deadline).await;
-    let mut reply = reply.map_err(|error| match operation.access {
+    if let Some(if_match) = &if_match {
+        let upstream = Straight::new(route, context);
+        let version = upstream.version(command.as_ref().ok()).await?;
+        if !upstream.has_versions.into_inner() {
+            if_match.check(version.as_ref())?;
+            // An upstream without versions can make nothing of ours.
+            headers.remove(IF_MATCH);
+        }
+    }
+    if let Some(held) = &held {
+        held.check().await?;
+    }
+    let access = operation.access;
+    let journal = route.shared.links.writes();
+    let mut ledger = match access {
+        Access::Write => {
+            let write = write(&method, &target, &body, command.as_ref().ok());
+            let user = command.as_ref().ok().and_then(Command::user);
+            let mut ledger = Ledger::open(&route.care(&*journal, context), user, vec![write], vec![None]).await?;
+            ledger.sending(0).await?;
+            Some(ledger)
+        }
+        Access::Read => None,
+    };
+    // Of a write nobody here knows whether twice has the effect of once.
+    let message = Message { method, target, headers, body, access, repeatable: access == Access::Read, begun: false };
+    let reply = route.upstream.send(message, context, deadline).await;
+    if let Some(ledger) = &mut ledger {
+        let state = state(route, &ledger.writes()[0].call, &reply);
+        ledger.mark(0, state).await;
+        ledger.close(None).await;
+    }
+    let mut reply = reply.map_err(|error| match access {
         Access::Read => error.with_effect(Effect::NothingSent),
         Access::Write => error,
     })?;
+    if let (Ok(command), false) = (&command, reply.headers.contains_key(ETAG))
+        && let Some(version) = shown(route, command, &reply)
+    {
+        reply.headers.insert(ETAG, version.header());
+    }
     headers::remove_hop_by_hop(&mut reply.headers);
     reply.headers.remove(TRAILER);
     let mut response = Response::new(body::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     Ok(response)
+}
+
+/// A write that passes, as a call.
+fn write(method: &Method, target: &str, body: &Bytes, command: Option<&Command>) -> Call {
+    let call = Call::write(method.clone(), target, body.clone(), Vec::new());
+    // A method says it of HTTP, and what it means says it of POST: a change is what is to be, and not one more.
+    let is_repeatable = *method == Method::PUT || matches!(command, Some(Command::UpdateUser { .. }));
+    if is_repeatable { call.repeatable() } else { call }
+}
+
+/// What came of a write that passed.
+fn state(route: &Route, write: &Call, reply: &Result<Reply>) -> State {
+    match reply.as_ref().map(|reply| route.upstream.adapter.accepted(write, reply)) {
+        Ok(Ok(())) => State::Applied,
+        Ok(Err(error)) if error.effect() == Effect::Refused => State::Refused,
+        // An answer that nobody understands tells nothing.
+        Ok(Err(_)) => State::Unknown,
+        Err(error) => state_after(error),
+    }
+}
+
+/// The calls of our own beside a request that passes.
+pub(crate) struct Straight<'a> {
+    route: &'a Route,
+    context: &'a Context,
+    /// Whether the upstream has shown a version of its own, which is then the one that counts.
+    has_versions: AtomicBool,
+}
+
+impl<'a> Straight<'a> {
+    pub(crate) fn new(route: &'a Route, context: &'a Context) -> Self {
+        Self { route, context, has_versions: AtomicBool::new(false) }
+    }
+
+    async fn user(&self, user: UserId) -> Result<Option<User>> {
+        let executed = self.route.executor(self).read(&Command::GetUser { user }).await?;
+        Ok(executed.outcome.user())
+    }
+
+    /// The version that the user has now; none where there is no user yet, or nobody can tell whom the request is about.
+    async fn version(&self, command: Option<&Command>) -> Result<Option<Version>> {
+        let Some(user) = command.and_then(Command::user).cloned() else { return Ok(None) };
+        Ok(self.user(user).await?.as_ref().and_then(Version::of))
+    }
+}
+
+impl Transport for Straight<'_> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let deadline = match stage {
+            Stage::First | Stage::Begun => answer::deadline(self.route, self.context),
+            Stage::Settling(until) => until,
+        };
+        let reply = self.route.upstream.call(call, stage, self.context, deadline).await?;
+        self.has_versions.fetch_or(reply.headers.contains_key(ETAG), Ordering::Relaxed);
+        Ok(reply)
+    }
+}
+
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream does not tell.
+pub(crate) async fn show(route: &Route, request: &Request, context: &Context) -> Result<Option<Response<Body>>> {
+    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    let upstream = Straight::new(route, context);
+    let user = match route.face.read(request).map(|reading| reading.command) {
+        Ok(Command::UpdateUser { user, .. }) => upstream.user(user).await?,
+        Ok(Command::CreateUser(new)) => again::find(route, &upstream, &new).await?,
+        Ok(Command::DeleteUser { .. } | Command::SendMessage { .. }) => {
+            let writing = route.face.write(operation.name, &Outcome::Done)?;
+            return Ok(Some(answer::to_http(route.face.dialect(), writing.response)));
+        }
+        _ => None,
+    };
+    let Some(user) = user else { return Ok(None) };
+    let version = Version::of(&user);
+    let writing = route.face.write(operation.name, &Outcome::User(Box::new(user)))?;
+    let mut response = answer::to_http(route.face.dialect(), writing.response);
+    if let Some(version) = version {
+        response.headers_mut().insert(ETAG, version.header());
+    }
+    Ok(Some(response))
+}
+
+/// The most bytes of a document that is looked at for one user.
+const LARGEST_USER: usize = 1 << 20;
+
+/// The version of the one user whom a reply shows, where it shows one.
+fn shown(route: &Route, command: &Command, reply: &Reply) -> Option<Version> {
+    // Whatever was asked, a reply that shows the user shows it as the reply to a read does.
+    let command = match command {
+        Command::CreateUser(_) | Command::GetSelf => command.clone(),
+        about => Command::GetUser { user: about.user()?.clone() },
+    };
+    let reply = Reply { body: body::decoded(reply, LARGEST_USER).ok()?, ..reply.clone() };
+    match route.face.plan(&command, &[reply]) {
+        Ok(Step::Done { outcome: Outcome::User(user), .. }) => Version::of(&user),
+        _ => None,
+    }
 }
 
 /// The client's headers for a body that was read whole, its trailers being gone.

@@ -1,4 +1,5 @@
-//! Fidelity reports: what a translation could not carry, kept for a while and told in a header.
+//! Reports: what a translation could not carry, told in a header, too; and what became of each write of a request that
+//! failed half way. They are kept for a while.
 
 use std::{
     collections::VecDeque,
@@ -6,8 +7,10 @@ use std::{
 };
 
 use http::{HeaderName, HeaderValue};
-use interlingua_core::{Document, Note, NoteKind};
+use interlingua_core::{Document, Error, Field, Note, NoteKind, Part};
 use serde_json::{Value, json};
+
+use crate::{route::Route, trace::Context};
 
 /// The header of an answer whose translation has notes.
 pub(crate) const FIDELITY: HeaderName = HeaderName::from_static("interlingua-fidelity");
@@ -24,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) upstream: String,
     pub(crate) operation: String,
     pub(crate) entries: Vec<Entry>,
+    /// What became of each write, where not all is well: the fields that it carried, by pointer, and in a word.
+    pub(crate) writes: Vec<(Vec<String>, &'static str)>,
 }
 
 /// One note, with the pointer that the client, or whoever knows the upstream, can follow.
@@ -45,6 +50,21 @@ impl Entry {
 }
 
 impl Report {
+    /// What became of a request that failed half way; nothing where there is no such half.
+    pub(crate) fn of_failure(route: &Route, context: &Context, error: &Error) -> Option<Self> {
+        let pointer = |field: &Field| route.face.pointer(field, Document::Request);
+        let write = |part: &Part| (part.fields.iter().map(pointer).collect(), part.state.name());
+        let writes: Vec<_> = error.parts().iter().map(write).collect();
+        (!writes.is_empty()).then(|| Self {
+            id: context.id().to_owned(),
+            face: route.face.dialect().name,
+            upstream: route.upstream.name.clone(),
+            operation: context.seen.operation.get().cloned().unwrap_or_default(),
+            entries: Vec::new(),
+            writes,
+        })
+    }
+
     /// The value of the header: `lossy` where something is lost or narrowed, and how many fields of which kind.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let told = || self.entries.iter().filter(|entry| entry.told);
@@ -61,6 +81,7 @@ impl Report {
     }
 
     fn document(&self) -> Value {
+        let writes = self.writes.iter().map(|(fields, state)| json!({"fields": fields, "state": state}));
         json!({
             "id": self.id,
             "face": self.face,
@@ -72,6 +93,7 @@ impl Report {
                 "kind": entry.kind.name(),
                 "reason": entry.reason,
             })).collect::<Vec<_>>(),
+            "writes": writes.collect::<Vec<_>>(),
         })
     }
 }
@@ -112,7 +134,8 @@ mod tests {
             told: true,
         };
         let entries = kinds.iter().map(entry).collect();
-        Report { id: id.into(), face: "a", upstream: "b".into(), operation: "get-user".into(), entries }
+        let (face, upstream, operation) = ("a", "b".into(), "get-user".into());
+        Report { id: id.into(), face, upstream, operation, entries, writes: Vec::new() }
     }
 
     #[test]

@@ -1,23 +1,25 @@
 //! A route: a face, an upstream, and what is done between them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use interlingua_core::{
     Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
 };
-use interlingua_links::Links;
-use tokio::time::Instant;
+use interlingua_links::{Links, Writes};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Clients,
-    config::Limits,
+    config::{Limits, OnCrash, OnPartial},
+    executor::Executor,
+    ledger::Care,
     linking::{Pair, store_error},
     listing::Places,
+    rarely::Rarely,
+    repeat_key::RepeatKey,
     report::Reports,
     trace::Context,
-    turns::{Turn, Turns},
     upstream::Upstream,
 };
 
@@ -31,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about.
     pub(crate) removal: Removal,
+    /// What is done about a write of which only a part was carried out.
+    pub(crate) on_partial: OnPartial,
     /// Where the pages of numbered lists begin.
     pub(crate) places: Places,
     pub(crate) shared: Arc<Shared>,
@@ -43,11 +47,19 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,
     pub(crate) reports: Reports,
-    pub(crate) turns: Turns,
+    /// How many requests were refused as there was too much to do.
+    pub(crate) overloads: Rarely,
     /// The headers in which any dialect has a credential.
     pub(crate) credential_headers: Vec<HeaderName>,
     /// The writes that are under way; they go on when their client goes away.
     pub(crate) writes: TaskTracker,
+    pub(crate) on_crash: OnCrash,
+    /// The locks that are being given back.
+    pub(crate) releases: TaskTracker,
+    /// How long this process counts as alive to the others over the store, after it has said so.
+    pub(crate) lease: Duration,
+    /// How long what came of a request is kept for those who send it again.
+    pub(crate) keep_answers: Duration,
 }
 
 impl Route {
@@ -66,6 +78,25 @@ impl Route {
         Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
     }
 
+    /// What carries plans out at the upstream.
+    pub(crate) fn executor<'a, T>(&'a self, transport: &'a T) -> Executor<'a, T> {
+        Executor { adapter: &*self.upstream.adapter, transport, most_calls: self.most_calls() }
+    }
+
+    /// How the writes of a request are taken care of.
+    pub(crate) fn care<'a>(&'a self, journal: &'a dyn Writes, context: &'a Context) -> Care<'a> {
+        Care {
+            journal,
+            request: context.id(),
+            upstream: &self.upstream.name,
+            operation: context.seen.operation.get().map_or("", String::as_str),
+            client: context.client(),
+            key: context.seen.repeat.get().map(RepeatKey::as_str),
+            on_partial: self.on_partial,
+            prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,
+        }
+    }
+
     /// How many calls one request may take.
     pub(crate) fn most_calls(&self) -> usize {
         usize::try_from(self.shared.limits.calls.get()).unwrap_or(usize::MAX)
@@ -77,7 +108,7 @@ impl Route {
     ///
     /// The configuration does not say, or that user is not linked.
     pub(crate) async fn own_user(&self, context: &Context) -> Result<UserId> {
-        let client = context.seen.client.get().map_or("", AsRef::as_ref);
+        let client = context.client();
         let (dialect, id) = self.shared.clients.user(client).ok_or_else(|| {
             let message = format!("nobody says which user the client `{client}` is; see `user` in [[clients]]");
             Error::new(ErrorKind::Unsupported, message)
@@ -90,17 +121,6 @@ impl Route {
         link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
         })
-    }
-
-    /// The right to write a user of the upstream.
-    ///
-    /// # Errors
-    ///
-    /// Others are writing the user until the deadline.
-    pub(crate) async fn turn(&self, user: &UserId, deadline: Instant) -> Result<Turn> {
-        tokio::time::timeout_at(deadline, self.shared.turns.take(&self.upstream.server(), user))
-            .await
-            .map_err(|_| Error::new(ErrorKind::Timeout, "others were writing the same user for too long"))
     }
 
     /// Where the field of a note stands: in the client's own documents, or in the upstream's.

@@ -1,26 +1,75 @@
 //! Listeners: sockets, connections, and their end.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
+    server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
-use tower::Service;
+use tower::{Service, ServiceExt};
 
-use crate::body::Body;
+use crate::{
+    body::Body,
+    connections::{Connection, Connections},
+    rarely::Rarely,
+};
 
-/// How long a client may take to send the head of a request, the first as well as the next on the same connection; and
-/// how often an HTTP/2 client is asked whether it is still there.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many connections the system may have accepted for us when the listener is closed.
+const BACKLOG: usize = 4096;
+
+/// After the order to stop, a request that is on its way on an open connection already has so long to arrive.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How long a client may keep us waiting from then on.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client that is left has to take note of it, as HTTP/2 lets it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
+
+/// How many requests an HTTP/2 client may have open on one connection.
+const STREAMS: u32 = 100;
+/// How many it may take back that nobody has looked at yet, before it is taken for an attack (CVE-2023-44487).
+const RESETS: usize = 20;
+/// How much of one body, and of all on a connection, an HTTP/2 client may send before somebody reads it.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
+/// How much of its answers is kept for an HTTP/2 client that does not take them.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// The least that hyper lets a connection have for heads.
+const LEAST_BUFFER: usize = 16 << 10;
+
+/// What answers every request.
+pub(crate) trait Answers:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
 
 /// A listener that accepts connections until it is told to stop.
 #[derive(Debug)]
@@ -31,9 +80,14 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Waits until all connections are done.
-    pub(crate) async fn stopped(self) {
+    pub(crate) async fn stopped(&mut self) {
         // A task that was cancelled or has panicked accepts no connections either.
-        let _ = self.task.await;
+        let _ = (&mut self.task).await;
+    }
+
+    /// Cuts off all connections that are not done.
+    pub(crate) fn cut_off(&self) {
+        self.task.abort();
     }
 }
 
@@ -46,41 +100,123 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves connections until `stop` turns true; those that are open then may finish what they are at.
+/// Serves connections until `stop` turns true; what is under way then, or on its way, is still answered.
+///
+/// Heads larger than `head` bytes are the layers' to refuse; hyper refuses those that are far larger.
 ///
 /// # Errors
 ///
 /// The socket does not tell its address.
-pub(crate) fn serve<S>(listener: TcpListener, service: S, mut stop: watch::Receiver<bool>) -> io::Result<Listening>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
+pub(crate) fn serve(
+    listener: TcpListener,
+    service: impl Answers,
+    connections: Arc<Connections>,
+    head: usize,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
+    let door = Door { http: http(head), service, connections, stop: stop.clone() };
     let task = tokio::spawn(async move {
-        let connections = GracefulShutdown::new();
+        let mut open = JoinSet::new();
+        let failed = Rarely::default();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let service = service.clone();
-                        let watched = connections.watcher();
-                        let mut stop = stop.clone();
-                        tokio::spawn(async move {
-                            if speaks(&stream, &mut stop).await {
-                                // What breaks a connection concerns its client alone, who knows.
-                                let _ = watched.watch(connection(stream, service)).await;
-                            }
-                        });
-                    }
-                    Err(error) => pause_after(&error).await,
+                    Ok((stream, peer)) => door.open(&mut open, stream, peer.ip()),
+                    Err(error) => pause_after(&error, &failed, &door.connections).await,
                 },
+                Some(_) = open.join_next() => {}
                 () = told(&mut stop) => break,
             }
         }
-        drop(listener);
-        connections.shutdown().await;
+        // Those whom the system has let in for us already may have sent a request.
+        for (stream, peer) in backlog(listener) {
+            door.open(&mut open, stream, peer.ip());
+        }
+        while open.join_next().await.is_some() {}
     });
     Ok(Listening { address, task })
+}
+
+/// The connections that wait to be accepted. The listener is closed after the last of them.
+fn backlog(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    let accepting = listener.into_std().ok().into_iter();
+    accepting.flat_map(|listener| std::iter::from_fn(move || listener.accept().ok())).take(BACKLOG).filter_map(
+        |(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        },
+    )
+}
+
+/// What every connection of a listener is opened with.
+struct Door<S> {
+    http: auto::Builder<TokioExecutor>,
+    service: S,
+    connections: Arc<Connections>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<S: Answers> Door<S> {
+    /// Serves a connection if there is a place for it. If there is none it is closed, which costs us the least.
+    fn open(&self, open: &mut JoinSet<()>, stream: TcpStream, peer: IpAddr) {
+        if let Some(connection) = self.connections.admit(peer) {
+            open.spawn(converse(self.http.clone(), stream, self.service.clone(), connection, self.stop.clone()));
+        }
+    }
+}
+
+/// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say, to its end.
+async fn converse(
+    http: auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    service: impl Answers,
+    connection: Arc<Connection>,
+    stop: watch::Receiver<bool>,
+) {
+    // Answers are written whole; waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    let stopping = stop.clone();
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        connection.is_heard();
+        let is_last = request.version() < Version::HTTP_2 && *stopping.borrow();
+        request.extensions_mut().insert(Arc::clone(&connection));
+        let answer = service.clone().oneshot(request);
+        async move {
+            let mut response = answer.await?;
+            if is_last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    tokio::select! {
+        () = to_its_end(http.serve_connection(TokioIo::new(stream), answer), &connection, stop) => {}
+        () = connection.is_displaced() => {}
+    }
+}
+
+/// Lets a connection go on until its client has had enough, or keeps us waiting for too long, or the order to stop.
+async fn to_its_end(http: impl GracefulConnection, connection: &Connection, mut stop: watch::Receiver<bool>) {
+    let mut http = std::pin::pin!(http);
+    // What breaks a connection concerns its client alone, who knows.
+    tokio::select! {
+        _ = http.as_mut() => {}
+        () = connection.is_overdue() => {
+            http.as_mut().graceful_shutdown();
+            within(FAREWELL, async { drop(http.await) }).await;
+        }
+        () = told(&mut stop) => {
+            if within(LINGER, async { drop(http.as_mut().await) }).await {
+                return;
+            }
+            http.as_mut().graceful_shutdown();
+            tokio::select! {
+                _ = http => {}
+                () = connection.has_waited(LAST_PATIENCE) => {}
+            }
+        }
+    }
 }
 
 /// Waits for the order to stop; whoever could give it being gone is one, too.
@@ -88,34 +224,34 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Waits for the first byte: until then hyper cannot know which HTTP it is, and would wait for ever.
-async fn speaks(stream: &TcpStream, stop: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        readable = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(readable, Ok(Ok(()))),
-        () = told(stop) => false,
-    }
-}
-
-/// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say.
-fn connection<S>(
-    stream: TcpStream,
-    service: S,
-) -> auto::Connection<'static, TokioIo<TcpStream>, TowerToHyperService<S>, TokioExecutor>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
-    // Answers are written whole; waiting for more to send only delays them.
-    let _ = stream.set_nodelay(true);
+/// Both versions of HTTP, with limits to what a client may make us keep.
+///
+/// There are no time-outs here, but for a client that has vanished: `connections` closes what waits for too long.
+fn http(head: usize) -> auto::Builder<TokioExecutor> {
+    // Large enough that what is a little too large is refused by us, in the client's own dialect.
+    let buffer = (2 * head).max(LEAST_BUFFER);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
-    builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned()
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(buffer);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .max_concurrent_streams(STREAMS)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_header_list_size(u32::try_from(buffer).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER);
+    builder
 }
 
-/// Out of file descriptors, most likely: some will be free in a moment.
-async fn pause_after(error: &io::Error) {
-    tracing::warn!(error.message = %error, "a connection could not be accepted");
-    tokio::time::sleep(Duration::from_millis(50)).await;
+/// Out of file descriptors, most likely: one that is not needed is closed, and others will be free in a moment.
+async fn pause_after(error: &io::Error, failed: &Rarely, connections: &Connections) {
+    if let Some(times) = failed.tell() {
+        tracing::warn!(error.message = %error, times, "connections could not be accepted");
+    }
+    connections.make_room();
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }
 
 /// Runs `future` and gives up after `limit`; whether it ended in time.

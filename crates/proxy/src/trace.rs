@@ -7,7 +7,7 @@ use interlingua_core::{Effect, Error, ErrorKind};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::route::Route;
+use crate::{repeat_key::RepeatKey, route::Route};
 
 /// The header that names a request, in and out and towards the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) client: OnceLock<Arc<str>>,
     /// The name of the operation.
     pub(crate) operation: OnceLock<String>,
+    /// The key under which what came of the request is kept, for when it is sent again.
+    pub(crate) repeat: OnceLock<RepeatKey>,
     /// The name of the upstream, where it is another than the route's.
     pub(crate) upstream: OnceLock<String>,
     pub(crate) success: OnceLock<Success>,
@@ -89,6 +91,11 @@ impl Context {
         self.request_id.to_str().unwrap_or_default()
     }
 
+    /// The name of the client; empty where it is not known.
+    pub(crate) fn client(&self) -> &str {
+        self.seen.client.get().map_or("", AsRef::as_ref)
+    }
+
     /// Notes what went wrong.
     pub(crate) fn fails(&self, error: &Error) {
         // The first one counts; what fails later fails because of it.
@@ -104,13 +111,28 @@ impl Context {
         let face = route.map_or("", |route| route.face.dialect().name);
         let of_route = route.map_or("", |route| route.upstream.name.as_str());
         let upstream = seen.upstream.get().map_or(of_route, String::as_str);
-        let client = seen.client.get().map_or("", |name| name);
+        let client = self.client();
         let operation = seen.operation.get().map_or("", String::as_str);
         let (status, refused) = (status.as_u16(), status.is_client_error());
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
         let (calls, dropped, narrowed) =
             seen.success.get().map_or((0, 0, 0), |success| (success.calls, success.dropped, success.narrowed));
         match seen.failure.get() {
+            // There may be thousands a second, and to tell of each would cost more than to refuse it.
+            Some(Failure { kind: ErrorKind::Overloaded, message, .. }) => {
+                if let Some(refused) = route.and_then(|route| route.shared.overloads.tell()) {
+                    tracing::warn!(
+                        request.id = self.id(),
+                        face,
+                        upstream,
+                        client,
+                        status,
+                        refused,
+                        error.message = message,
+                        "requests refused: too much to do"
+                    );
+                }
+            }
             None => tracing::info!(
                 request.id = self.id(),
                 face,

@@ -1,25 +1,31 @@
 //! The way of a translated request: read it, link it, plan it, carry it out, answer it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::HeaderMap;
 use interlingua_core::{
-    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Grant, GrantChange, Known, NewUser, Note, OnLoss,
+    Access, Call, Command, Document, Error, ErrorKind, Field, Grant, GrantChange, Known, NewUser, Note, OnLoss,
     Outcome, Password, Patch, Problem, Removal, Reply, Request, Response, Result, Role, Scope, Target, Timestamp, User,
     UserId,
 };
 use interlingua_links::Remembered;
 use rand::distr::{Alphanumeric, SampleString};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
-    executor::{self, Executed, Transport},
+    again,
+    executor::{Executed, Stage, Transport},
     linking::{Unlinked, store_error},
     listing::{self, Listed},
+    locks::Held,
     prefer::Handling,
     report::Entry,
     route::Route,
     trace::Context,
+    version::{IfMatch, Version},
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -35,6 +41,8 @@ pub(crate) struct Understood {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response,
+    /// The version of the user that it is about.
+    pub(crate) version: Option<Version>,
     pub(crate) operation: String,
     /// What the translation could not carry.
     pub(crate) entries: Vec<Entry>,
@@ -75,40 +83,26 @@ pub(crate) async fn translate(
     let understood = understand(&route, &request)?;
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
-    let access = understood.access;
-    let translation = Translation { route, context, deadline, preferred };
-    match access {
-        Access::Read => translation.carry_out(understood).await,
-        // In a task of its own: a client that goes away must not leave half a write behind.
-        Access::Write => in_a_task(translation, understood).await,
-    }
+    let if_match = IfMatch::on(understood.access, headers)?;
+    let translation = Translation { route, context, deadline, preferred, if_match, held: OnceLock::new() };
+    translation.carry_out(understood).await
 }
 
-/// Carries out a write in a task of its own: a client that goes away must not leave half of it behind. What came of it
-/// is told in the log when there is nobody left to tell it to.
-async fn in_a_task(translation: Translation, understood: Understood) -> Result<Answer> {
-    let shared = Arc::clone(&translation.route.shared);
-    if shared.writes.len() >= shared.limits.in_flight.get() as usize {
-        return Err(overloaded("too many writes at once"));
-    }
-    let (answer, answered) = oneshot::channel();
-    shared.writes.spawn(async move {
-        let operation = understood.operation.clone();
-        let result = translation.carry_out(understood).await;
-        let Err(unheard) = answer.send(result) else { return };
-        let id = translation.context.id();
-        match unheard {
-            Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
-            Err(error) => tracing::warn!(
-                request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
-                error.message = %error, "a write failed after its client went away"
-            ),
-        }
-    });
-    // A task that ends without an answer has panicked.
-    answered
-        .await
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(Effect::Unknown)))
+/// The answer to a write that was carried out, made from how things are now; `None` where that does not tell.
+///
+/// # Errors
+///
+/// The upstream or the store does not tell.
+pub(crate) async fn show(
+    route: Arc<Route>,
+    request: &Request,
+    headers: &HeaderMap,
+    context: Context,
+    deadline: Instant,
+) -> Result<Option<Answer>> {
+    let understood = understand(&route, request)?;
+    let preferred = Handling::of(headers).map(Handling::on_loss);
+    Translation { route, context, deadline, preferred, if_match: None, held: OnceLock::new() }.show(understood).await
 }
 
 /// Our trouble, and it will pass.
@@ -153,7 +147,7 @@ pub(crate) async fn complete(
 ) -> Result<Command> {
     let Command::UpdateUser { user: face_user, mut patch } = command else { return Ok(command) };
     let get = Command::GetUser { user: user.clone() };
-    let executed = executor::execute(&*route.upstream.adapter, &get, transport, route.most_calls(), |_| Ok(())).await?;
+    let executed = route.executor(transport).read(&get).await?;
     let present = executed.outcome.user().ok_or_else(no_user)?;
     let (present, unlinked) = route.pair().to_face(present, asked, Unlinked::Refuse).await?;
     let grants = route.upstream.adapter.pointer(&Field::Grants, Document::Upstream);
@@ -176,6 +170,10 @@ pub(crate) struct Translation {
     pub(crate) context: Context,
     deadline: Instant,
     preferred: Option<OnLoss>,
+    /// What the client says that the user must be.
+    if_match: Option<IfMatch>,
+    /// What nobody else writes meanwhile.
+    held: OnceLock<Held>,
 }
 
 impl Translation {
@@ -201,11 +199,14 @@ impl Translation {
             Some(asked) => Some(pair.user_to_upstream(asked).await?),
             None => None,
         };
-        // One writer per user at a time: a plan may read, change and write back.
-        let _turn = match (access, &user) {
-            (Access::Write, Some(user)) => Some(self.route.turn(user, self.deadline).await?),
-            _ => None,
-        };
+        if access == Access::Write {
+            let held = self.route.lock(&understood.command, user.as_ref(), self.deadline).await?;
+            // Nobody else sets it.
+            let _ = self.held.set(held);
+        }
+        if let Some(if_match) = &self.if_match {
+            if_match.check(self.version(user.as_ref(), asked.as_ref()).await?.as_ref())?;
+        }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
         {
@@ -218,12 +219,41 @@ impl Translation {
             self.login_is_free(new).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
-        let most_calls = self.route.most_calls();
-        let executed = executor::execute(&*self.route.upstream.adapter, &command, self, most_calls, judge).await?;
+        let journal = self.route.shared.links.writes();
+        let care = self.route.care(&*journal, &self.context);
+        let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
         let answer = self.answer(understood, executed).await;
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
+    }
+
+    async fn show(&self, understood: Understood) -> Result<Option<Answer>> {
+        let access = understood.access;
+        let executed = match &understood.command {
+            Command::UpdateUser { user, .. } => {
+                let get = Command::GetUser { user: self.route.pair().user_to_upstream(user).await? };
+                self.route.executor(self).read(&get).await?
+            }
+            Command::CreateUser(new) => {
+                let Some(user) = again::find(&self.route, self, new).await? else { return Ok(None) };
+                let (notes, applied) = (Vec::new(), Vec::new());
+                Executed { outcome: Outcome::User(Box::new(user)), notes, calls: 0, applied }
+            }
+            _ => {
+                return self.write(&understood.operation, access, Outcome::Done, understood.notes, 0).map(Some);
+            }
+        };
+        self.answer(understood, executed).await.map(Some)
+    }
+
+    /// The version that the user has now; none where there is no user yet.
+    async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
+        let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
+        let executed = self.route.executor(self).read(&Command::GetUser { user: user.clone() }).await?;
+        let present = executed.outcome.user().ok_or_else(no_user)?;
+        let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
+        Ok(Version::translated(&Outcome::User(Box::new(present))))
     }
 
     /// Makes sure that a login that only we remember is not that of another user, as its own vendor would.
@@ -231,8 +261,7 @@ impl Translation {
         let Some(login) = &new.login else { return Ok(()) };
         for user in self.route.pair().remembered_by_login(login).await? {
             let get = Command::GetUser { user };
-            let adapter = &*self.route.upstream.adapter;
-            match executor::execute(adapter, &get, self, self.route.most_calls(), |_| Ok(())).await {
+            match self.route.executor(self).read(&get).await {
                 // Linked, and gone since.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -326,7 +355,8 @@ impl Translation {
             tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");
         }
         let entries = self.entries(&notes, access);
-        Ok(Answer { response: writing.response, operation: operation.to_owned(), entries, calls })
+        let version = Version::translated(&outcome);
+        Ok(Answer { response: writing.response, version, operation: operation.to_owned(), entries, calls })
     }
 
     /// The answer to a changed role shows that role, and so do later answers.
@@ -374,7 +404,14 @@ fn now() -> Timestamp {
 }
 
 impl Transport for Translation {
-    async fn send(&self, call: &Call) -> Result<Reply> {
-        self.route.upstream.call(call, &self.context, self.deadline).await
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        if let (Access::Write, Some(held)) = (call.access, self.held.get()) {
+            held.check().await?;
+        }
+        let deadline = match stage {
+            Stage::First | Stage::Begun => self.deadline,
+            Stage::Settling(until) => until,
+        };
+        self.route.upstream.call(call, stage, &self.context, deadline).await
     }
 }

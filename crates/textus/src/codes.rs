@@ -78,13 +78,20 @@ pub(crate) fn status_from_discarded(discarded: bool) -> Status {
 pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
-        ErrorKind::Invalid | ErrorKind::Unrepresentable | ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Invalid | ErrorKind::Unrepresentable | ErrorKind::Conflict | ErrorKind::KeyReused => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden => StatusCode::FORBIDDEN,
         ErrorKind::NotFound | ErrorKind::NoSuchPath => StatusCode::NOT_FOUND,
         ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::InProgress => StatusCode::CONFLICT,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::TargetTooLong => StatusCode::URI_TOO_LONG,
+        ErrorKind::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::Unavailable | ErrorKind::BadReply | ErrorKind::Partial => StatusCode::BAD_GATEWAY,

@@ -11,10 +11,12 @@ mod write;
 use std::borrow::Cow;
 
 use interlingua_core::{
-    Adapter, Command, Dialect, Document, Error, Field, Mapping, Outcome, Problem, Reading, Reply, Request, Response,
-    Result, RoleTable, Scope, ScopeId, Step, UserId, Writing,
+    Adapter, Call, Command, Dialect, Document, Error, Field, Mapping, Outcome, Problem, Reading, Reply, Request,
+    Response, Result, RoleTable, Scope, ScopeId, Step, UserId, Writing,
 };
 use serde_json::Value;
+
+use plan::effect;
 
 /// The TextUs JSON-LD dialect.
 #[derive(Debug)]
@@ -84,5 +86,13 @@ impl Adapter for Textus {
 
     fn plan(&self, command: &Command, replies: &[Reply]) -> Result<Step> {
         plan::plan(self, command, replies)
+    }
+
+    fn accepted(&self, _: &Call, reply: &Reply) -> Result<()> {
+        read::done(reply)
+    }
+
+    fn shows(&self, write: &Call, user: &[Reply]) -> Option<bool> {
+        effect::shows(self, write, user)
     }
 }

@@ -1,7 +1,7 @@
 //! Which method and path mean which operation (vendor pages: "Users").
 
 use interlingua_core::{
-    Access, CredentialStyle, Dialect, FieldSupport, File, Operation, Template, Translated, http::Method,
+    Access, CredentialStyle, Dialect, FieldSupport, File, Operation, RateHeaders, Template, Translated, http::Method,
 };
 
 use crate::query;
@@ -98,6 +98,10 @@ impl Op {
 /// nowhere.
 const RESERVED: &[Template] = &[Template::new("/{account}/users")];
 
+/// Vendor page: "Rate limiting".
+const RATE_HEADERS: RateHeaders =
+    RateHeaders { limit: "x-ratelimit-limit", remaining: "x-ratelimit-remaining", reset: "x-ratelimit-reset" };
+
 /// The dialect as data.
 pub(crate) fn dialect() -> Dialect {
     Dialect {
@@ -113,6 +117,7 @@ pub(crate) fn dialect() -> Dialect {
         // Those of seven digits.
         fresh_ids: 62_u64.pow(6)..=62_u64.pow(7) - 1,
         files: FILES,
+        rate_headers: Some(RATE_HEADERS),
     }
 }
 

@@ -310,6 +310,12 @@ proptest! {
     }
 
     #[test]
+    fn writes_are_what_is_told_of_them((memberships, as_iri) in present(), patch in patches()) {
+        laws::repeats_as_told(&*ADAPTER, &update(patch.clone()), &mut vendor_where(&memberships, as_iri))?;
+        laws::shows_what_was_written(&*ADAPTER, &update(patch), &mut vendor_where(&memberships, as_iri))?;
+    }
+
+    #[test]
     fn no_role_rises_in_a_plan((memberships, as_iri) in present(), patch in patches()) {
         laws::no_escalation_in_plans(&*ADAPTER, &update(patch), &mut vendor_where(&memberships, as_iri))?;
     }

@@ -94,6 +94,7 @@ fn dialect() -> Dialect {
         counts_pages: false,
         fresh_ids: 0..=999_999,
         files: &[],
+        rate_headers: None,
     }
 }
 
@@ -180,6 +181,8 @@ impl Adapter for Acme {
             ErrorKind::Malformed | ErrorKind::Invalid | ErrorKind::Unrepresentable => StatusCode::BAD_REQUEST,
             ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
             ErrorKind::NotFound | ErrorKind::NoSuchPath => StatusCode::NOT_FOUND,
+            ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            ErrorKind::InProgress | ErrorKind::KeyReused => StatusCode::CONFLICT,
             ErrorKind::Partial => StatusCode::BAD_GATEWAY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -212,6 +215,10 @@ impl Adapter for Acme {
             }
             _ => Ok(Step::Send { calls: calls.split_off(replies.len()), notes }),
         }
+    }
+
+    fn accepted(&self, _: &Call, reply: &Reply) -> Result<()> {
+        self.person(reply).map(drop)
     }
 }
 

@@ -111,6 +111,7 @@ pub fn every_error() -> Vec<Error> {
         Error::new(ErrorKind::MethodNotAllowed, "not this").with_allowed("GET, PUT".into()),
         Error::partial(parts(), refused(ErrorKind::Unavailable, StatusCode::BAD_GATEWAY)),
         Error::partial(parts(), Error::new(ErrorKind::Timeout, "no answer").with_effect(Effect::Unknown)),
+        Error::undone(parts(), refused(ErrorKind::Invalid, StatusCode::BAD_REQUEST)),
     ]);
     errors
 }
@@ -122,17 +123,18 @@ fn refused(kind: ErrorKind, status: StatusCode) -> Error {
 }
 
 fn parts() -> Vec<Part> {
-    let states = [PartState::Applied, PartState::Refused, PartState::Unknown, PartState::NotSent];
+    let states = [PartState::Applied, PartState::Refused, PartState::Unknown, PartState::NotSent, PartState::Undone];
     let fields = |state| match state {
         PartState::Applied => vec![Field::Email, Field::GivenName, Field::FamilyName, Field::Name],
         PartState::Refused => vec![Field::Grants, Field::Role, Field::Scope, Field::Preference("a.b".into())],
         PartState::Unknown => vec![Field::User, Field::Login, Field::Status, Field::Created, Field::Preferences],
         PartState::NotSent => vec![Field::Avatar, Field::Automated, Field::HasPassword],
+        PartState::Undone => vec![Field::Password],
     };
     states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
 }
 
-const KINDS: [ErrorKind; 19] = [
+const KINDS: [ErrorKind; 25] = [
     ErrorKind::Malformed,
     ErrorKind::Invalid,
     ErrorKind::Unauthenticated,
@@ -141,8 +143,14 @@ const KINDS: [ErrorKind; 19] = [
     ErrorKind::NoSuchPath,
     ErrorKind::MethodNotAllowed,
     ErrorKind::Conflict,
+    ErrorKind::PreconditionFailed,
+    ErrorKind::InProgress,
+    ErrorKind::KeyReused,
     ErrorKind::RateLimited,
     ErrorKind::TooLarge,
+    ErrorKind::TargetTooLong,
+    ErrorKind::HeadTooLarge,
+    ErrorKind::TooSlow,
     ErrorKind::UnsupportedMedia,
     ErrorKind::Unrepresentable,
     ErrorKind::Unsupported,
@@ -169,17 +177,23 @@ mod tests {
             ErrorKind::NoSuchPath => 5,
             ErrorKind::MethodNotAllowed => 6,
             ErrorKind::Conflict => 7,
-            ErrorKind::RateLimited => 8,
-            ErrorKind::TooLarge => 9,
-            ErrorKind::UnsupportedMedia => 10,
-            ErrorKind::Unrepresentable => 11,
-            ErrorKind::Unsupported => 12,
-            ErrorKind::Unavailable => 13,
-            ErrorKind::BadReply => 14,
-            ErrorKind::Timeout => 15,
-            ErrorKind::Overloaded => 16,
-            ErrorKind::Partial => 17,
-            ErrorKind::Internal => 18,
+            ErrorKind::PreconditionFailed => 8,
+            ErrorKind::InProgress => 9,
+            ErrorKind::KeyReused => 10,
+            ErrorKind::RateLimited => 11,
+            ErrorKind::TooLarge => 12,
+            ErrorKind::TargetTooLong => 13,
+            ErrorKind::HeadTooLarge => 14,
+            ErrorKind::TooSlow => 15,
+            ErrorKind::UnsupportedMedia => 16,
+            ErrorKind::Unrepresentable => 17,
+            ErrorKind::Unsupported => 18,
+            ErrorKind::Unavailable => 19,
+            ErrorKind::BadReply => 20,
+            ErrorKind::Timeout => 21,
+            ErrorKind::Overloaded => 22,
+            ErrorKind::Partial => 23,
+            ErrorKind::Internal => 24,
         }
     }
 

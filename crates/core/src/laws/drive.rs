@@ -16,7 +16,7 @@ use crate::{
 pub type Vendor<'a> = dyn FnMut(&Call) -> Reply + 'a;
 
 /// More calls than any plan makes.
-const ENDLESS: usize = 64;
+pub(super) const ENDLESS: usize = 64;
 
 /// How a command went.
 #[derive(Debug)]

@@ -13,6 +13,7 @@
 //! | closure | [`valid_answers`], [`valid_errors`], [`valid_calls`] |
 //! | totality | [`total_requests`], [`total_replies`], [`strict`] |
 //! | a plan is a list | [`plan_is_a_list`] |
+//! | a write can be repeated, recognised and taken back as told | [`repeats_as_told`], [`shows_what_was_written`], [`takes_back`] |
 //! | the declared fields are the shown ones | [`fields_as_declared`] |
 //! | the declared operations are the carried ones | [`operation_as_declared`] |
 //!
@@ -37,6 +38,7 @@ mod show;
 pub mod strategy;
 mod totality;
 mod tree;
+mod writes;
 
 use std::fmt;
 
@@ -52,6 +54,7 @@ pub use operations::operation_as_declared;
 pub use plan::plan_is_a_list;
 pub use round_trip::{request_round_trip, round_trip};
 pub use totality::{strict, total_replies, total_requests};
+pub use writes::{repeats_as_told, shows_what_was_written, takes_back};
 
 /// What a law returns.
 pub type Kept = Result<(), Violation>;

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use super::{Failed, REFUSED, UNAVAILABLE, block_on, dialect, print, say};
 use crate::{
-    config::{self, Config},
-    executor::{self, Transport},
+    config::{self, Config, OnPartial},
+    executor::{self, Stage, Transport},
     gateway::Service,
     linking::{Pair, Unlinked},
     listing,
@@ -160,7 +160,7 @@ impl Planning {
                 return Ok(());
             };
             print_call(&calls[0], route);
-            replies.push(reader.send(&calls[0]).await?);
+            replies.push(reader.send(&calls[0], Stage::First).await?);
         }
         Err(executor::too_many_calls())
     }
@@ -181,6 +181,7 @@ impl Document {
                 fallback: None,
                 loss: LossPolicy::default(),
                 removal: Removal::Reversible,
+                on_partial: OnPartial::Report,
             })
         });
         let route = route.ok_or_else(|| Failed::new(REFUSED, format!("no upstream speaks {upstream}")))?;
@@ -239,9 +240,9 @@ impl Document {
 struct ReadOnly<'a>(&'a Route);
 
 impl Transport for ReadOnly<'_> {
-    async fn send(&self, call: &Call) -> Result<Reply> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
         let deadline = Instant::now() + self.0.shared.limits.deadline;
-        self.0.upstream.call(call, &Context::new(), deadline).await
+        self.0.upstream.call(call, stage, &Context::new(), deadline).await
     }
 }
 

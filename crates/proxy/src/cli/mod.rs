@@ -1,6 +1,8 @@
 //! The command line. Bare data goes to standard output, everything else to standard error.
 
+mod descriptors;
 mod document;
+mod journal;
 pub(crate) mod links;
 mod serve;
 
@@ -59,6 +61,10 @@ enum Command {
     /// Works on the store that the configuration names, beside a gateway at work, too. The links that stand in the
     /// configuration itself are added by the gateway at each start, and not by this command.
     Links(links::LinksCommand),
+    /// Look at writes that were left half done, and settle them.
+    ///
+    /// Works on the journal in the store that the configuration names, beside a gateway at work, too.
+    Journal(journal::JournalCommand),
 }
 
 /// Which configuration.
@@ -87,15 +93,21 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Serve(file) => load(gateway, file.config.as_deref()).and_then(serve::serve),
-        Command::Check(file) => load(gateway, file.config.as_deref()).map(|_| match &file.config {
-            Some(path) => say(format_args!("{} is good", path.display())),
-            None => say("the built-in configuration of the sandbox is good"),
+        Command::Check(file) => load(gateway, file.config.as_deref()).map(|config| {
+            match &file.config {
+                Some(path) => say(format_args!("{} is good", path.display())),
+                None => say("the built-in configuration of the sandbox is good"),
+            }
+            if let Some(warning) = descriptors::warning(&config) {
+                say(format_args!("on this machine, as this user: {warning}"));
+            }
         }),
         Command::Translate(translation) => {
             load(gateway, translation.config()).and_then(|config| translation.run(&config))
         }
         Command::Plan(planning) => load(gateway, planning.config()).and_then(|config| planning.run(&config)),
         Command::Links(links) => load(gateway, links.config()).and_then(|config| links.run(&config)),
+        Command::Journal(journal) => load(gateway, journal.config()).and_then(|config| journal.run(&config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,12 +3,16 @@
 use interlingua_sandbox as sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failed, UNAVAILABLE, log};
+use super::{Failed, UNAVAILABLE, descriptors, log};
 use crate::{Gateway, config::Config, gateway::StartError};
 
 /// Serves until the process is told to stop.
 pub(super) fn serve(config: Config) -> Result<(), Failed> {
     log();
+    descriptors::raise();
+    if let Some(warning) = descriptors::warning(&config) {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failed::new(UNAVAILABLE, error))?;
     runtime.block_on(async {
         // Listened for before anything else, so that no signal is missed.

@@ -12,10 +12,11 @@ use std::{
 };
 
 use interlingua_core::{Adapter, LossPolicy, Mapping, Place, Removal, Text, UserId};
+use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Client, Config, ConfigErrors, Limits, Listener, Route, Sandbox, Upstream,
+    Breaker, Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Rate, Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -38,8 +39,14 @@ pub(super) struct Surroundings<'a> {
 /// As many made-up people as fit into memory easily.
 const MOST_PEOPLE: u32 = 1_000_000;
 
+/// Every connection may need twice as much.
+const MOST_HEAD: usize = 1 << 20;
+
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;
+
+/// Less would not outlast a busy moment.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
 /// A check that is under way.
 pub(super) struct Check<'a> {
@@ -61,22 +68,28 @@ impl<'a> Check<'a> {
         let clients = self.clients(file.clients);
         let limits = self.limits(&file.limits);
         let ids = self.ids(&file.links.ids);
+        let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
         let (store, users, scopes) = self.links(file.links);
+        let journal = self.journal(&file.journal, store.as_ref());
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, store) {
-            (Some(admin), Some(limits), Some(store)) if self.report.is_empty() => Ok(Config {
-                admin: admin.0,
-                limits,
-                upstreams,
-                clients,
-                listeners,
-                adapters,
-                store,
-                ids,
-                users,
-                scopes,
-                sandbox,
-            }),
+        match (file.admin.address, limits, journal, store, keep) {
+            (Some(admin), Some(limits), Some(journal), Some(store), Some(keep)) if self.report.is_empty() => {
+                Ok(Config {
+                    admin: admin.0,
+                    limits,
+                    upstreams,
+                    clients,
+                    listeners,
+                    adapters,
+                    journal,
+                    store,
+                    repeats: Repeats { keep },
+                    ids,
+                    users,
+                    scopes,
+                    sandbox,
+                })
+            }
             _ => Err(self.report.into_errors()),
         }
     }
@@ -115,13 +128,52 @@ impl<'a> Check<'a> {
             let advice = format!("expected at least {LEAST_CALLS}: to change one user can take so many");
             self.report.add(&Key::of(["limits", "calls"]), advice);
         }
+        let patience = self.positive(&Key::of(["limits", "patience"]), raw.patience);
+        if raw.head.is_some_and(|head| head.0 > MOST_HEAD) {
+            self.report.add(&Key::of(["limits", "head"]), "expected at most 1MiB");
+        }
+        if let (Some(body), Some(bodies)) = (raw.body, raw.bodies)
+            && bodies.0 < body.0
+        {
+            let advice = "expected at least as much as limits.body: a body that is allowed has to find room";
+            self.report.add(&Key::of(["limits", "bodies"]), advice);
+        }
         Some(Limits {
+            head: raw.head?.0,
             body: raw.body?.0,
+            bodies: raw.bodies?.0,
             calls: raw.calls?.0,
             in_flight: raw.in_flight?.0,
+            connections: raw.connections?.0,
+            connections_per_address: raw.connections_per_address?.0,
+            patience: patience?,
             deadline: deadline?,
             drain: raw.drain?.0,
         })
+    }
+
+    /// How writes are kept.
+    fn journal(&mut self, raw: &file::Journal, store: Option<&Location>) -> Option<Journal> {
+        let key = match &raw.key {
+            Some(source) => {
+                let key = source.read(self.around.environment, self.around.folder);
+                Some(self.sound(&Key::of(["journal", "key"]), key)?)
+            }
+            None => None,
+        };
+        let on_crash = raw.on_crash?.0;
+        if on_crash != OnCrash::Report && key.is_none() && store.is_some_and(|store| !store.is_memory()) {
+            let advice =
+                "what a crash has left can be sent only if it was kept, and it is kept only sealed; name journal.key";
+            self.report.add(&Key::of(["journal", "on_crash"]), advice);
+        }
+        let lease = raw.lease?.0;
+        if lease < SHORTEST_LEASE {
+            let advice =
+                format!("expected at least {} ms: it is renewed thrice within its time", SHORTEST_LEASE.as_millis());
+            self.report.add(&Key::of(["journal", "lease"]), advice);
+        }
+        Some(Journal { key, on_crash, keep: raw.keep?.0, lease })
     }
 
     /// A time that leaves time to do something.
@@ -190,13 +242,47 @@ impl<'a> Check<'a> {
         let dialect = self.required(&at.name("dialect"), raw.dialect, "name the dialect that this server speaks");
         let dialect = dialect.and_then(|dialect| self.dialect(&at.name("dialect"), &dialect));
         let base_url = self.required(&at.name("base_url"), raw.base_url, "say where the server is");
-        let timeout = raw.timeout.map_or(Some(file::TIMEOUT), |span| self.positive(&at.name("timeout"), Some(span)));
+        let timeout = self.time(&at.name("timeout"), raw.timeout, file::TIMEOUT);
+        let connect_timeout = self.time(&at.name("connect_timeout"), raw.connect_timeout, file::CONNECT_TIMEOUT);
+        let key = at.name("first_byte_timeout");
+        let first_byte_timeout = self.time(&key, raw.first_byte_timeout, file::FIRST_BYTE_TIMEOUT);
+        let breaker = self.breaker(&at.name("breaker"), &raw.breaker);
+        let rate = raw.rate.and_then(|rate| self.rate(&at.name("rate"), &rate));
 
         let key = at.name("credential");
         let credential = self.required(&key, raw.credential, "say where the server's key or token is kept")?;
         let is_exposed = base_url.as_ref().is_some_and(|url| !url.is_loopback());
         let credential = self.credential(&key, credential, is_exposed);
-        Some(Upstream { dialect: dialect?, base_url: base_url?, credential: credential?, timeout: timeout? })
+        Some(Upstream {
+            dialect: dialect?,
+            base_url: base_url?,
+            credential: credential?,
+            timeout,
+            connect_timeout,
+            first_byte_timeout,
+            retries: raw.retries.map_or(file::RETRIES, |number| number.0),
+            concurrency: raw.concurrency.map_or(file::CONCURRENCY, |count| count.0),
+            breaker,
+            rate,
+        })
+    }
+
+    /// A time that leaves time to do something, `default` where nothing is said.
+    fn time(&mut self, key: &Key, span: Option<Span>, default: Duration) -> Duration {
+        self.positive(key, span).unwrap_or(default)
+    }
+
+    fn breaker(&mut self, at: &Key, raw: &file::Breaker) -> Breaker {
+        let (failures, pause) = file::BREAKER;
+        let failures = raw.failures.map_or(failures, |count| count.0);
+        Breaker { failures, pause: self.time(&at.name("pause"), raw.pause, pause) }
+    }
+
+    fn rate(&mut self, at: &Key, raw: &file::Rate) -> Option<Rate> {
+        let calls = self.required(&at.name("calls"), raw.calls, "say how many calls the server allows");
+        let per = self.required(&at.name("per"), raw.per, "say in which time it allows them");
+        let per = self.positive(&at.name("per"), per);
+        Some(Rate { calls: calls?.0, per: per? })
     }
 
     /// A secret in the file itself is for play: it goes nowhere but to this machine.
@@ -294,7 +380,8 @@ impl<'a> Check<'a> {
         let fields = raw.fields.iter().map(|(pointer, loss)| (Text::from(pointer), loss.0)).collect();
         let loss = LossPolicy { default: raw.on_loss.map(|loss| loss.0), fields };
         let removal = raw.delete.map_or(Removal::Reversible, |delete| delete.0);
-        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal })
+        let on_partial = raw.on_partial.map(|partial| partial.0).unwrap_or_default();
+        Some(Route { face: face?, upstream: upstream?, fallback: raw.fallback, loss, removal, on_partial })
     }
 
     /// The upstream of that name.

@@ -2,18 +2,19 @@
 //!
 //! Every value is optional here: which of them must be there is a matter of the check, which can say so kindly.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    OnCrash, OnPartial,
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
-    secret::{CredentialSource, KeySource},
-    units::{Count, Size, Span},
+    secret::{CredentialSource, KeySource, SealSource},
+    units::{Age, Count, Number, Size, Span},
 };
 
 /// The lowest layer.
@@ -22,18 +23,37 @@ pub(super) const DEFAULTS: &str = r#"
 address = "127.0.0.1:9090"
 
 [limits]
+head = "32KiB"
 body = "1MiB"
+bodies = "64MiB"
 calls = 64
 in_flight = 1024
+connections = 10000
+connections_per_address = 2500
+patience = "30s"
 deadline = "30s"
 drain = "30s"
 
+[journal]
+keep = "7d"
+lease = "15s"
+on_crash = "report"
+
 [links]
 store = "sqlite:interlingua.db"
+
+[repeats]
+keep = "24h"
 "#;
 
-/// How long to wait for an upstream that sets no time.
+/// What holds for an upstream that does not say otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const RETRIES: u32 = 2;
+pub(super) const CONCURRENCY: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
+/// Failures in a row, and the pause after them.
+pub(super) const BREAKER: (NonZeroU32, Duration) = (NonZeroU32::new(10).expect("it is not 0"), Duration::from_secs(5));
 
 /// The preferences that have a counterpart where `[mapping.preferences]` is absent.
 pub(super) fn preferences() -> BTreeMap<Text, Text> {
@@ -51,7 +71,9 @@ pub(super) fn preferences() -> BTreeMap<Text, Text> {
 pub(super) struct File {
     pub(super) admin: Admin,
     pub(super) limits: Limits,
+    pub(super) journal: Journal,
     pub(super) links: Links,
+    pub(super) repeats: Repeats,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -72,11 +94,26 @@ pub(super) struct Admin {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Limits {
+    pub(super) head: Option<Size>,
     pub(super) body: Option<Size>,
+    pub(super) bodies: Option<Size>,
     pub(super) calls: Option<Count>,
     pub(super) in_flight: Option<Count>,
+    pub(super) connections: Option<Count>,
+    pub(super) connections_per_address: Option<Count>,
+    pub(super) patience: Option<Span>,
     pub(super) deadline: Option<Span>,
     pub(super) drain: Option<Span>,
+}
+
+/// How writes are kept until it is known what came of them.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Journal {
+    pub(super) key: Option<SealSource>,
+    pub(super) keep: Option<Age>,
+    pub(super) lease: Option<Span>,
+    pub(super) on_crash: Option<Crash>,
 }
 
 /// Which ids belong together, and where that is kept.
@@ -100,6 +137,13 @@ pub(super) struct Numbers {
     pub(super) last: Option<u64>,
 }
 
+/// What is kept for requests that are sent again.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Repeats {
+    pub(super) keep: Option<Span>,
+}
+
 /// What the words of the dialects mean.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -115,8 +159,30 @@ pub(super) struct Upstream {
     pub(super) dialect: Option<String>,
     pub(super) base_url: Option<BaseUrl>,
     pub(super) credential: Option<CredentialSource>,
-    /// `None` is [`TIMEOUT`].
+    /// `None` is [`TIMEOUT`], and so on for those that follow.
     pub(super) timeout: Option<Span>,
+    pub(super) connect_timeout: Option<Span>,
+    pub(super) first_byte_timeout: Option<Span>,
+    pub(super) retries: Option<Number>,
+    pub(super) concurrency: Option<Count>,
+    pub(super) breaker: Breaker,
+    pub(super) rate: Option<Rate>,
+}
+
+/// When a server is left alone.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `failures` and `pause`")]
+pub(super) struct Breaker {
+    pub(super) failures: Option<Count>,
+    pub(super) pause: Option<Span>,
+}
+
+/// What a server allows.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `calls` and `per`")]
+pub(super) struct Rate {
+    pub(super) calls: Option<Count>,
+    pub(super) per: Option<Span>,
 }
 
 /// Somebody who may call.
@@ -146,6 +212,7 @@ pub(super) struct Route {
     pub(super) fallback: Option<String>,
     pub(super) on_loss: Option<Loss>,
     pub(super) delete: Option<Delete>,
+    pub(super) on_partial: Option<Partial>,
     /// By JSON Pointer.
     pub(super) fields: BTreeMap<String, Loss>,
 }
@@ -188,16 +255,10 @@ impl TryFrom<String> for Loss {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        match word.as_str() {
-            "reject" => Ok(Self(OnLoss::Reject)),
-            "warn" => Ok(Self(OnLoss::Warn)),
-            "allow" => Ok(Self(OnLoss::Allow)),
-            other => Err(format!("nothing is called `{other}`; {}", suggestion(other, LOSSES.into_iter()))),
-        }
+        let words = [("reject", OnLoss::Reject), ("warn", OnLoss::Warn), ("allow", OnLoss::Allow)];
+        choose(&word, words).map(Self)
     }
 }
-
-const LOSSES: [&str; 3] = ["reject", "warn", "allow"];
 
 /// What to make of a removal that could be taken back, by its word.
 #[derive(Clone, Copy, Deserialize)]
@@ -208,15 +269,44 @@ impl TryFrom<String> for Delete {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        match word.as_str() {
-            "terminate" => Ok(Self(Removal::Permanent)),
-            "reversible" => Ok(Self(Removal::Reversible)),
-            other => {
-                let words = ["terminate", "reversible"].into_iter();
-                Err(format!("nothing is called `{other}`; {}", suggestion(other, words)))
-            }
-        }
+        choose(&word, [("terminate", Removal::Permanent), ("reversible", Removal::Reversible)]).map(Self)
     }
+}
+
+/// What to do about half of a request, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Partial(pub(super) OnPartial);
+
+impl TryFrom<String> for Partial {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        choose(&word, [("report", OnPartial::Report), ("undo", OnPartial::Undo)]).map(Self)
+    }
+}
+
+/// What to do about what a crash has left, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Crash(pub(super) OnCrash);
+
+impl TryFrom<String> for Crash {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let words = [("report", OnCrash::Report), ("finish", OnCrash::Finish), ("undo", OnCrash::Undo)];
+        choose(&word, words).map(Self)
+    }
+}
+
+/// What a word stands for.
+fn choose<T: Copy, const N: usize>(word: &str, known: [(&'static str, T); N]) -> Result<T, String> {
+    let found = known.into_iter().find(|(name, _)| *name == word).map(|(_, choice)| choice);
+    found.ok_or_else(|| {
+        let names = known.into_iter().map(|(name, _)| name);
+        format!("nothing is called `{word}`; {}", suggestion(word, names))
+    })
 }
 
 /// A canonical role, by its name.

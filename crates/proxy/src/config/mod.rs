@@ -33,7 +33,7 @@ use std::{
 
 use figment::{Figment, value::Value};
 use interlingua_core::{Adapter, LossPolicy, Removal, Text as CoreText, UserId};
-use interlingua_links::{Location, Ranges, ScopeLink, UserLink};
+use interlingua_links::{Location, Ranges, ScopeLink, SealingKey, UserLink};
 use serde::Deserialize;
 
 pub use base_url::BaseUrl;
@@ -62,8 +62,12 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Every registered adapter, by the name of its dialect, with the operator's choices.
     pub adapters: BTreeMap<&'static str, Arc<dyn Adapter>>,
+    /// How writes are kept until it is known what came of them.
+    pub journal: Journal,
     /// Where links are kept.
     pub store: Location,
+    /// What is kept for requests that are sent again.
+    pub repeats: Repeats,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -77,17 +81,69 @@ pub struct Config {
 /// What one process takes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// The largest head of a request, in bytes. Default: 32 KiB.
+    pub head: usize,
     /// The largest body of a request, in bytes, unless it falls back. Default: 1 MiB.
     pub body: usize,
+    /// How much is held at once of all bodies that are not small, in bytes. Default: 64 MiB.
+    pub bodies: usize,
     /// How many calls one request may take. Default: 64.
     pub calls: NonZeroU32,
     /// How many requests are worked on at once; more are refused. Default: 1024.
     pub in_flight: NonZeroU32,
+    /// How many connections of clients are open at once. Default: 10000.
+    pub connections: NonZeroU32,
+    /// How many of them may be from one address. Default: 2500.
+    pub connections_per_address: NonZeroU32,
+    /// How long a client may keep us waiting. Default: 30 seconds.
+    pub patience: Duration,
     /// How long a request may take, with all calls that it needs; where it falls back, how long its client may take
     /// nothing of the answer. Default: 30 seconds.
     pub deadline: Duration,
     /// How long requests may go on after the order to stop. Default: 30 seconds.
     pub drain: Duration,
+}
+
+/// How writes are kept until it is known what came of them, in the store of the links.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// What bodies are sealed with in a database. Default: none, and then bodies are not kept there.
+    pub key: Option<SealingKey>,
+    /// What is done about what a crash has left half done. Default: to report it.
+    pub on_crash: OnCrash,
+    /// How long is kept what is settled. Default: 7 days.
+    pub keep: Duration,
+    /// How long a gateway of which nothing is heard still has what it was at. Default: 15 seconds.
+    pub lease: Duration,
+}
+
+/// What is done about writes of which a crash has left some undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCrash {
+    /// They are told in the log at every start, and left to `interlingua journal resolve`.
+    #[default]
+    Report,
+    /// What was not sent is sent.
+    Finish,
+    /// What was applied is taken back, as far as it can be.
+    Undo,
+}
+
+/// What is done about a request of which only some writes were carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPartial {
+    /// The client is told what was applied and what was not.
+    #[default]
+    Report,
+    /// What was applied is taken back, as far as it can be, and the client is told.
+    Undo,
+}
+
+/// What is kept for requests that are sent again with the same `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// How long what came of a request is told to those who repeat it. Default: 24 hours.
+    pub keep: Duration,
 }
 
 /// A server that is called.
@@ -99,8 +155,39 @@ pub struct Upstream {
     pub base_url: BaseUrl,
     /// What it knows us by.
     pub credential: Secret,
-    /// How long one call may take; where it is a fallback, how long it may let nothing move. Default: 10 seconds.
+    /// How long one call may take, with all tries; where it is a fallback, how long it may let nothing move. Default: 10
+    /// seconds.
     pub timeout: Duration,
+    /// How long a connection may take to come about. Default: 3 seconds.
+    pub connect_timeout: Duration,
+    /// How long the answer to a call that can be tried again may take to begin. Default: 5 seconds.
+    pub first_byte_timeout: Duration,
+    /// How many times more a call is tried. Default: 2.
+    pub retries: u32,
+    /// How many calls are under way at once; more are refused. Default: 256.
+    pub concurrency: NonZeroU32,
+    /// When it is left alone. Default: after 10 failures, for 5 seconds.
+    pub breaker: Breaker,
+    /// What it allows, until it tells in its answers. Default: nobody knows, and nothing is shared.
+    pub rate: Option<Rate>,
+}
+
+/// When a server is left alone because it fails again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// After how many failures in a row: each try for itself, reads and writes counted apart.
+    pub failures: NonZeroU32,
+    /// For how long, until one call may try.
+    pub pause: Duration,
+}
+
+/// How many calls a server allows in which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub calls: NonZeroU32,
+    /// In which time.
+    pub per: Duration,
 }
 
 /// Somebody who may call.
@@ -136,6 +223,8 @@ pub struct Route {
     pub loss: LossPolicy,
     /// What a client that removes a user, in a way that could be taken back, brings about. Default: no more than that.
     pub removal: Removal,
+    /// What is done about a request of which only some writes were carried out. Default: it is told.
+    pub on_partial: OnPartial,
 }
 
 /// Where the stand-ins for the vendors listen; those that have no address are not started.
@@ -166,7 +255,9 @@ impl fmt::Debug for Config {
             .field("clients", &self.clients)
             .field("listeners", &self.listeners)
             .field("adapters", &self.adapters.keys())
+            .field("journal", &self.journal)
             .field("store", &self.store)
+            .field("repeats", &self.repeats)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())

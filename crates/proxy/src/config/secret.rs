@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::HeaderValue;
+use interlingua_links::SealingKey;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -73,6 +74,11 @@ pub(super) enum KeySource {
     Kept(Keeper),
 }
 
+/// Where the key is kept that seals what is written down.
+#[derive(Deserialize)]
+#[serde(try_from = "RawSeal")]
+pub(super) struct SealSource(Keeper);
+
 /// A place outside the configuration.
 pub(super) enum Keeper {
     /// An environment variable.
@@ -95,6 +101,25 @@ struct RawKey {
     env: Option<String>,
     file: Option<PathBuf>,
     sha256: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "{ env = \"NAME\" } or { file = \"PATH\" }")]
+struct RawSeal {
+    env: Option<String>,
+    file: Option<PathBuf>,
+}
+
+impl TryFrom<RawSeal> for SealSource {
+    type Error = &'static str;
+
+    fn try_from(raw: RawSeal) -> Result<Self, Self::Error> {
+        match (raw.env, raw.file) {
+            (Some(name), None) => Ok(Self(Keeper::Env(name))),
+            (None, Some(path)) => Ok(Self(Keeper::File(path))),
+            _ => Err("expected exactly one of `env` and `file`"),
+        }
+    }
 }
 
 impl TryFrom<RawCredential> for CredentialSource {
@@ -152,6 +177,16 @@ impl KeySource {
             Self::Digest(digest) => Ok(digest),
             Self::Kept(keeper) => Ok(Sha256::digest(keeper.read(environment, folder)?.expose()).into()),
         }
+    }
+}
+
+impl SealSource {
+    /// The key itself.
+    pub(super) fn read(&self, environment: &Environment, folder: &Path) -> Result<SealingKey, String> {
+        let digits = self.0.read(environment, folder)?;
+        let key =
+            parse_digest(digits.expose()).ok_or("expected 64 hexadecimal digits, as of `openssl rand -hex 32`")?;
+        Ok(key.into())
     }
 }
 

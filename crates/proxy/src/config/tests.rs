@@ -35,6 +35,7 @@ impl Fake {
             counts_pages: false,
             fresh_ids: 1..=2_147_483_647,
             files: &[],
+            rate_headers: None,
         };
         Box::new(Self { dialect: Arc::new(dialect), mapping: Mapping::default() })
     }
@@ -103,6 +104,10 @@ impl Adapter for Fake {
         unreachable!("configuration writes no answer")
     }
 
+    fn accepted(&self, _: &interlingua_core::Call, _: &interlingua_core::Reply) -> interlingua_core::Result<()> {
+        unreachable!("nothing is sent")
+    }
+
     fn plan(&self, _: &Command, _: &[Reply]) -> interlingua_core::Result<Step> {
         unreachable!("configuration plans nothing")
     }
@@ -127,6 +132,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("TEXTUS_TOKEN", "hush-textus"),
     ("ECGRID_API_KEY", "hush-ecgrid"),
     ("ERP_KEY", "hush-erp"),
+    ("JOURNAL_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
 ];
 
 fn load_file(path: Option<&Path>, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -213,17 +219,26 @@ fn what_is_not_said_has_its_default() {
     let config = load(LEAST, &[]).unwrap();
     assert_eq!(config.admin, ([127, 0, 0, 1], 9090).into());
     let limits = Limits {
+        head: 32_768,
         body: 1_048_576,
+        bodies: 67_108_864,
         calls: 64.try_into().unwrap(),
         in_flight: 1024.try_into().unwrap(),
+        connections: 10_000.try_into().unwrap(),
+        connections_per_address: 2500.try_into().unwrap(),
+        patience: Duration::from_secs(30),
         deadline: Duration::from_secs(30),
         drain: Duration::from_secs(30),
     };
     assert_eq!(config.limits, limits);
-    assert_eq!(config.upstreams["partner"].timeout, Duration::from_secs(10));
+    let partner = &config.upstreams["partner"];
+    let seconds = [partner.timeout, partner.connect_timeout, partner.first_byte_timeout].map(|time| time.as_secs());
+    assert_eq!((seconds, partner.retries, partner.concurrency.get(), partner.rate), ([10, 3, 5], 2, 256, None));
+    assert_eq!(partner.breaker, Breaker { failures: 10.try_into().unwrap(), pause: Duration::from_secs(5) });
     assert_eq!(config.listeners[0].routes[0].loss, LossPolicy::default());
     assert_eq!(config.listeners[0].routes[0].removal, Removal::Reversible);
     assert_eq!(config.store.to_string(), "sqlite:interlingua.db");
+    assert_eq!(config.repeats.keep, Duration::from_secs(24 * 60 * 60));
     assert_eq!(config.ids["textus"], IdRange::new(1, 2_147_483_647).unwrap());
     assert_eq!(config.listeners[0].routes[0].fallback, None);
     assert_eq!(config.sandbox, Sandbox::default());
@@ -244,6 +259,12 @@ fn what_is_said_counts() {
             base_url = "http://partner.example/api/"
             credential = {{ file = "token" }}
             timeout = "500ms"
+            connect_timeout = "50ms"
+            first_byte_timeout = "200ms"
+            retries = 0
+            concurrency = 8
+            breaker = {{ failures = 3 }}
+            rate = {{ calls = 1000, per = "5m" }}
             [[listeners]]
             address = "127.0.0.1:0"
             [[listeners.routes]]
@@ -256,6 +277,8 @@ fn what_is_said_counts() {
             [[listeners]]
             address = "127.0.0.1:0"
             routes = [{{ face = "textus", upstream = "partner" }}, {{ face = "ecgrid", upstream = "partner" }}]
+            [repeats]
+            keep = "90m"
             [mapping.preferences]
             mobile = "cell"
             [roles.ecgrid]
@@ -270,8 +293,13 @@ fn what_is_said_counts() {
     )
     .unwrap();
     assert_eq!((config.limits.body, config.limits.drain), (65_536, Duration::ZERO));
+    assert_eq!(config.repeats.keep, Duration::from_secs(90 * 60));
     let other = &config.upstreams["other"];
     assert_eq!((other.credential.expose(), other.timeout), ("hush-file", Duration::from_millis(500)));
+    let milliseconds = [other.connect_timeout, other.first_byte_timeout].map(|time| time.as_millis());
+    assert_eq!((milliseconds, other.retries, other.concurrency.get()), ([50, 200], 0, 8));
+    assert_eq!(other.breaker, Breaker { failures: 3.try_into().unwrap(), pause: Duration::from_secs(5) });
+    assert_eq!(other.rate, Some(Rate { calls: 1000.try_into().unwrap(), per: Duration::from_secs(300) }));
     assert_eq!((other.base_url.authority().as_str(), other.base_url.prefix()), ("partner.example", "/api"));
     let loss = LossPolicy { default: Some(OnLoss::Warn), fields: [("/settings/x".into(), OnLoss::Allow)].into() };
     assert_eq!(config.listeners[1].routes[0].loss, loss);
@@ -326,7 +354,7 @@ fn unknown_keys() {
     check_other(
         "upstream =",
         "server = 1, upstream =",
-        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `fields`",
+        "9:30: listeners[0].routes[0].server: unknown key; known are `face`, `upstream`, `fallback`, `on_loss`, `delete`, `on_partial`, `fields`",
     );
     check_more("[sandbox.scim]", "11:10: sandbox.scim: unknown key; known are `people`, `ecgrid`, `textus`");
 }
@@ -354,6 +382,15 @@ fn values_of_the_wrong_kind() {
     check_more(
         "[limits]\ndeadline = \"0s\"",
         "12:1: limits.deadline: expected more than 0: nothing can be done in no time",
+    );
+    check_more(
+        "[limits]\npatience = \"0s\"",
+        "12:1: limits.patience: expected more than 0: nothing can be done in no time",
+    );
+    check_more("[limits]\nhead = \"2MiB\"", "12:1: limits.head: expected at most 1MiB");
+    check_more(
+        "[limits]\nbodies = \"1KiB\"",
+        "12:1: limits.bodies: expected at least as much as limits.body: a body that is allowed has to find room",
     );
 }
 
@@ -391,6 +428,29 @@ fn upstreams() {
         "timeout = \"0s\"\ncredential",
         &format!("5:1: {at}.timeout: expected more than 0: nothing can be done in no time"),
     );
+}
+
+#[test]
+fn protections_of_upstreams() {
+    let check_line = |line: &str, expected: &str| {
+        check_other(
+            "credential",
+            &format!("{line}\ncredential"),
+            &format!("5:{}", expected.replace('@', "upstreams.partner")),
+        );
+    };
+    let no_time = "expected more than 0: nothing can be done in no time";
+    check_line("connect_timeout = \"0s\"", &format!("1: @.connect_timeout: {no_time}"));
+    check_line("first_byte_timeout = \"0s\"", &format!("1: @.first_byte_timeout: {no_time}"));
+    check_line("conect_timeout = \"1s\"", "1: @.conect_timeout: unknown key; did you mean `connect_timeout`?");
+    check_line("retries = -1", "1: @.retries: expected a whole number, 0 or more");
+    check_line("concurrency = 0", "1: @.concurrency: expected a whole number of at least 1");
+    check_line("breaker = { pause = \"0s\" }", &format!("13: @.breaker.pause: {no_time}"));
+    check_line("breaker = { failure = 1 }", "13: @.breaker.failure: unknown key; did you mean `failures`?");
+    check_line("breaker = 3", "1: @.breaker: expected a table with `failures` and `pause`, not a number");
+    check_line("rate = { calls = 9 }", "1: @.rate.per: missing; say in which time it allows them");
+    check_line("rate = { per = \"1m\" }", "1: @.rate.calls: missing; say how many calls the server allows");
+    check_line("rate = { calls = 9, per = \"0s\" }", &format!("21: @.rate.per: {no_time}"));
 }
 
 #[test]

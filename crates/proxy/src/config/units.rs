@@ -54,6 +54,27 @@ impl TryFrom<Scalar> for Span {
     }
 }
 
+/// How long something is kept: `"24h"`, `"7d"`. At most a year.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "Scalar")]
+pub(super) struct Age(pub(super) Duration);
+
+const AGES: &[(&str, u64)] = &[("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
+
+impl TryFrom<Scalar> for Age {
+    type Error = &'static str;
+
+    fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
+        let milliseconds = match scalar {
+            Scalar::Number(_) => None,
+            Scalar::Text(text) => measure(&text, AGES),
+        };
+        let milliseconds = milliseconds.filter(|milliseconds| *milliseconds <= 366 * DAY);
+        let age = milliseconds.map(|milliseconds| Self(Duration::from_millis(milliseconds)));
+        age.ok_or("expected a length of time with its unit, such as \"12h\" or \"7d\", and at most \"366d\"")
+    }
+}
+
 /// A count of at least 1.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "Scalar")]
@@ -63,11 +84,25 @@ impl TryFrom<Scalar> for Count {
     type Error = &'static str;
 
     fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
-        let count = match scalar {
+        let count = Number::try_from(scalar).ok().and_then(|Number(number)| number.try_into().ok());
+        count.map(Self).ok_or("expected a whole number of at least 1")
+    }
+}
+
+/// A count that may be 0.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "Scalar")]
+pub(super) struct Number(pub(super) u32);
+
+impl TryFrom<Scalar> for Number {
+    type Error = &'static str;
+
+    fn try_from(scalar: Scalar) -> Result<Self, Self::Error> {
+        let number = match scalar {
             Scalar::Number(number) => u32::try_from(number).ok(),
             Scalar::Text(text) => text.parse().ok(),
         };
-        count.and_then(|count| count.try_into().ok()).map(Self).ok_or("expected a whole number of at least 1")
+        number.map(Self).ok_or("expected a whole number, 0 or more")
     }
 }
 
@@ -134,5 +169,7 @@ mod tests {
         assert_eq!(check(Scalar::Number(0)), None);
         assert_eq!(check(Scalar::Number(-1)), None);
         assert_eq!(check(Scalar::Number(1 << 40)), None);
+        assert_eq!(Number::try_from(Scalar::Number(0)), Ok(Number(0)));
+        assert!(Number::try_from(Scalar::Number(-1)).is_err());
     }
 }

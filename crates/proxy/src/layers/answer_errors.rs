@@ -14,7 +14,7 @@ use interlingua_core::{Effect, Error, ErrorKind};
 use tower::{Layer, Service, timeout::error::Elapsed};
 
 use super::{BoxError, BoxFuture};
-use crate::{answer, body::Body, problem, route::Route, trace::Context};
+use crate::{answer, body::Body, problem, report::Report, route::Route, trace::Context};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +57,13 @@ where
                 Ok(response) => response,
                 Err(error) => {
                     let error = canonical(error);
-                    if let Some(context) = context {
+                    if let Some(context) = &context {
                         context.fails(&error);
+                    }
+                    if let (Some(route), Some(context)) = (&route, &context)
+                        && let Some(report) = Report::of_failure(route, context, &error)
+                    {
+                        route.shared.reports.keep(report);
                     }
                     refusal(route.as_deref(), &error)
                 }
@@ -80,7 +85,8 @@ fn canonical(error: BoxError) -> Error {
     }
 }
 
-fn refusal(route: Option<&Route>, error: &Error) -> Response<Body> {
+/// A failure as the face's own error document.
+pub(crate) fn refusal(route: Option<&Route>, error: &Error) -> Response<Body> {
     let mut response = match route {
         Some(route) => answer::to_http(route.face.dialect(), route.face.write_error(error)),
         None => problem::internal(),

@@ -7,20 +7,30 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{BoxError, BoxFuture, InFlight};
 use crate::{body::Body, fallback, route::Route};
 
 /// See the module.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FallBack;
+#[derive(Clone, Debug)]
+pub(crate) struct FallBack {
+    places: Arc<Semaphore>,
+}
+
+impl FallBack {
+    /// What falls back takes one of `places`.
+    pub(crate) fn new(places: &Arc<Semaphore>) -> Self {
+        Self { places: Arc::clone(places) }
+    }
+}
 
 impl<S> Layer<S> for FallBack {
     type Service = FallingBack<S>;
 
     fn layer(&self, inner: S) -> FallingBack<S> {
-        FallingBack { inner }
+        FallingBack { inner, places: Arc::clone(&self.places) }
     }
 }
 
@@ -28,6 +38,7 @@ impl<S> Layer<S> for FallBack {
 #[derive(Clone, Debug)]
 pub(crate) struct FallingBack<S> {
     inner: S,
+    places: Arc<Semaphore>,
 }
 
 impl<S> Service<Request<Incoming>> for FallingBack<S>
@@ -47,7 +58,10 @@ where
         let route = Route::of(&request).ok();
         let upstream = route.and_then(|route| route.fallback_for(request.method(), request.uri().path()));
         match upstream.map(Arc::clone) {
-            Some(upstream) => Box::pin(async move { Ok(fallback::fall_back(request, &upstream).await?) }),
+            Some(upstream) => {
+                let place = InFlight::enter(&self.places, &request);
+                Box::pin(async move { Ok(fallback::fall_back(request, &upstream, place?).await?) })
+            }
             None => Box::pin(self.inner.call(request)),
         }
     }

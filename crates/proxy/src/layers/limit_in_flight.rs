@@ -6,37 +6,54 @@ use std::{
 };
 
 use http::Request;
+use interlingua_core::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture};
-use crate::translate::overloaded;
+use crate::{
+    connections::{Connection, Working},
+    translate::overloaded,
+};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitInFlight {
-    semaphore: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl LimitInFlight {
-    pub(crate) fn new(semaphore: Arc<Semaphore>) -> Self {
-        Self { semaphore }
+    pub(crate) fn new(places: &Arc<Semaphore>) -> Self {
+        Self { places: Arc::clone(places) }
     }
 }
 
-/// A request's place among those in flight, which it has until the last clone is dropped.
-///
-/// It stands in the request's extensions, for an answer that is still arriving when its head is given is in flight, too.
-#[derive(Clone, Debug)]
+/// A request's place among those in flight; its connection works, and does not wait for its client.
+#[derive(Debug)]
 pub(crate) struct InFlight {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
+    _working: Option<Working>,
+}
+
+impl InFlight {
+    /// Takes one of `places` for a request.
+    ///
+    /// # Errors
+    ///
+    /// None is left.
+    pub(crate) fn enter<B>(places: &Arc<Semaphore>, request: &Request<B>) -> Result<Self, Error> {
+        let permit = Arc::clone(places).try_acquire_owned();
+        let permit = permit.map_err(|_| overloaded("too many requests at once"))?;
+        let working = request.extensions().get::<Arc<Connection>>().map(Connection::works);
+        Ok(Self { _permit: permit, _working: working })
+    }
 }
 
 impl<S> Layer<S> for LimitInFlight {
     type Service = InFlightLimited<S>;
 
     fn layer(&self, inner: S) -> InFlightLimited<S> {
-        InFlightLimited { inner, semaphore: Arc::clone(&self.semaphore) }
+        InFlightLimited { inner, places: Arc::clone(&self.places) }
     }
 }
 
@@ -44,7 +61,7 @@ impl<S> Layer<S> for LimitInFlight {
 #[derive(Clone, Debug)]
 pub(crate) struct InFlightLimited<S> {
     inner: S,
-    semaphore: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl<S, B> Service<Request<B>> for InFlightLimited<S>
@@ -60,12 +77,11 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() else {
-            return Box::pin(async { Err(overloaded("too many requests at once").into()) });
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let place = match InFlight::enter(&self.places, &request) {
+            Ok(place) => place,
+            Err(error) => return Box::pin(async { Err(error.into()) }),
         };
-        let place = InFlight { _permit: Arc::new(permit) };
-        request.extensions_mut().insert(place.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
@@ -77,21 +93,26 @@ where
 
 #[cfg(test)]
 mod tests {
-    use interlingua_core::{Error, ErrorKind};
+    use interlingua_core::ErrorKind;
     use tower::{ServiceExt, service_fn};
 
     use super::*;
 
     #[tokio::test]
-    async fn a_place_is_taken_until_the_last_who_holds_it_is_gone() {
-        let keeps_it =
-            service_fn(|request: Request<()>| async move { Ok::<_, BoxError>(request.extensions().get().cloned()) });
-        let limited = LimitInFlight::new(Arc::new(Semaphore::new(1))).layer(keeps_it);
+    async fn a_place_is_taken_until_the_answer() {
+        let (answer, answered) = tokio::sync::watch::channel(false);
+        let waits = service_fn(move |_: Request<()>| {
+            let mut answered = answered.clone();
+            async move { answered.wait_for(|answered| *answered).await.map(drop).map_err(BoxError::from) }
+        });
+        let limited = LimitInFlight::new(&Arc::new(Semaphore::new(1))).layer(waits);
         let ask = || limited.clone().oneshot(Request::new(()));
-        let place: Option<InFlight> = ask().await.unwrap();
+        let first = tokio::spawn(ask());
+        tokio::task::yield_now().await;
         let error = ask().await.unwrap_err();
         assert_eq!(error.downcast::<Error>().unwrap().kind(), ErrorKind::Overloaded);
-        drop(place);
+        answer.send(true).unwrap();
+        first.await.unwrap().unwrap();
         ask().await.unwrap();
     }
 }

@@ -3,19 +3,23 @@
 mod answer_errors;
 mod authenticate;
 mod catch_panics;
+mod check_heads;
 mod fall_back;
 mod limit_in_flight;
 mod read_bodies;
 mod serve_files;
+mod shed_load;
 mod trace_requests;
 
-pub(crate) use answer_errors::AnswerErrors;
+pub(crate) use answer_errors::{AnswerErrors, refusal};
 pub(crate) use authenticate::Authenticate;
 pub(crate) use catch_panics::CatchPanics;
+pub(crate) use check_heads::CheckHeads;
 pub(crate) use fall_back::FallBack;
 pub(crate) use limit_in_flight::{InFlight, LimitInFlight};
 pub(crate) use read_bodies::ReadBodies;
 pub(crate) use serve_files::ServeFiles;
+pub(crate) use shed_load::ShedLoad;
 pub(crate) use trace_requests::TraceRequests;
 
 use std::pin::Pin;

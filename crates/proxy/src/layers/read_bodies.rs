@@ -14,19 +14,29 @@ use tower::{Layer, Service};
 use super::{BoxError, BoxFuture};
 use crate::{
     body::{self, Body, ReadBody},
+    room::Memory,
     route::Route,
     trace::Context,
 };
 
 /// See the module.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReadBodies;
+#[derive(Clone, Debug)]
+pub(crate) struct ReadBodies {
+    memory: Memory,
+}
+
+impl ReadBodies {
+    /// All bodies together have so much room.
+    pub(crate) fn new(memory: &Memory) -> Self {
+        Self { memory: memory.clone() }
+    }
+}
 
 impl<S> Layer<S> for ReadBodies {
     type Service = BodiesRead<S>;
 
     fn layer(&self, inner: S) -> BodiesRead<S> {
-        BodiesRead { inner }
+        BodiesRead { inner, memory: self.memory.clone() }
     }
 }
 
@@ -34,6 +44,7 @@ impl<S> Layer<S> for ReadBodies {
 #[derive(Clone, Debug)]
 pub(crate) struct BodiesRead<S> {
     inner: S,
+    memory: Memory,
 }
 
 impl<S> Service<Request<Incoming>> for BodiesRead<S>
@@ -53,14 +64,18 @@ where
         // The one that was polled ready goes with the request.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
+        let mut held = self.memory.hold();
         Box::pin(async move {
             let limits = Route::of(&request)?.shared.limits.clone();
             let started = request.extensions().get::<Context>().map_or_else(Instant::now, |context| context.started);
             let (parts, body) = request.into_parts();
-            let body = timeout_at(started + limits.deadline, body::read(&parts.headers, body, limits.body))
+            let patience = limits.patience.min(limits.deadline);
+            let body = timeout_at(started + patience, body::read(&parts.headers, body, limits.body, &mut held))
                 .await
-                .map_err(|_| Error::new(ErrorKind::Timeout, "the body took too long to arrive"))??;
-            inner.call(Request::from_parts(parts, body)).await
+                .map_err(|_| Error::new(ErrorKind::TooSlow, "the body took too long to arrive"))??;
+            let answer = inner.call(Request::from_parts(parts, body)).await;
+            drop(held);
+            answer
         })
     }
 }

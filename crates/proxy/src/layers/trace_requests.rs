@@ -1,4 +1,4 @@
-//! Gives every request its id, finds its route, and tells at its end what became of it: one event a request.
+//! Gives every request its id, finds its route by the path in normal form, and tells at its end what became of it: one event a request.
 
 use std::{
     convert::Infallible,
@@ -14,6 +14,7 @@ use crate::{
     body::Body,
     problem,
     route::{Route, Routes},
+    target,
     trace::{Context, REQUEST_ID},
 };
 
@@ -59,6 +60,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let context = Context::of(request.headers());
+        // A path that has no normal form is refused further down, in the words of the face that it comes nearest to.
+        if let Ok(target) = target::normal(request.uri()) {
+            *request.uri_mut() = target;
+        }
         let Some(route) = self.routes.find(request.uri().path()).cloned() else {
             let response = problem::not_found("no route of this listener has the path");
             return Box::pin(std::future::ready(Ok(finish(response, &context, None))));

@@ -1,6 +1,7 @@
 //! The calls that a command needs at this vendor.
 
 mod create;
+pub(crate) mod effect;
 mod find;
 mod message;
 mod remove;

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use super::{Store, output::Output, progress};
 use crate::{
     cli::{Failed, REFUSED, UNAVAILABLE, USAGE, say},
-    executor::{self, Transport},
+    executor::{Executor, Stage, Transport},
     trace::Context,
-    upstream::{self, Upstream},
+    upstream::Upstream,
 };
 
 /// `interlingua links match`.
@@ -140,8 +140,7 @@ impl Match {
                 Failed::new(USAGE, format!("no upstream is called `{name}`; there are {}", names.join(", ")))
             })?;
             let adapter = store.config.adapters[config.dialect].clone();
-            Upstream::new(name, config, adapter, upstream::http_client())
-                .map_err(|error| Failed::new(UNAVAILABLE, format!("{name}: {error}")))
+            Upstream::new(name, config, adapter).map_err(|error| Failed::new(UNAVAILABLE, format!("{name}: {error}")))
         };
         let upstreams = [upstream(first)?, upstream(second)?];
         let dialects: HashSet<_> = upstreams.iter().map(|upstream| upstream.adapter.dialect().name).collect();
@@ -233,8 +232,8 @@ async fn page(upstream: &Upstream, cursor: Option<Cursor>) -> Result<UserPage> {
     let command = Command::FindUsers { query: UserQuery::default(), page: PageRequest::At(cursor) };
     let mut waited = 0;
     loop {
-        let executed = executor::execute(&*upstream.adapter, &command, &Direct(upstream), MOST_CALLS, |_| Ok(())).await;
-        match executed.map(|executed| executed.outcome) {
+        let executor = Executor { adapter: &*upstream.adapter, transport: &Direct(upstream), most_calls: MOST_CALLS };
+        match executor.read(&command).await.map(|executed| executed.outcome) {
             Ok(Outcome::Users(page)) => return Ok(page),
             Ok(_) => return Err(Error::new(ErrorKind::Internal, "what came of a search is not a list")),
             Err(error) if error.kind() == ErrorKind::RateLimited && waited < PATIENCE => {
@@ -253,8 +252,8 @@ const MOST_CALLS: usize = 1000;
 struct Direct<'a>(&'a Upstream);
 
 impl Transport for Direct<'_> {
-    async fn send(&self, call: &Call) -> Result<Reply> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
         let no_deadline = Instant::now() + Duration::from_secs(3600);
-        self.0.call(call, &Context::new(), no_deadline).await
+        self.0.call(call, stage, &Context::new(), no_deadline).await
     }
 }

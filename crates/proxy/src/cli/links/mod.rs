@@ -20,6 +20,7 @@ use std::{
 use clap::{Args, Subcommand};
 use interlingua_links::{Links, Memory, Options, ScopeLink, StoreError, StoreErrorKind, UserLink, open};
 
+pub(super) use self::output::Output;
 use self::{
     add::Add,
     export::Export,

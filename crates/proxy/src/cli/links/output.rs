@@ -1,4 +1,4 @@
-//! What commands print about links.
+//! What commands print.
 
 use std::{collections::BTreeSet, iter, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// How data is printed.
 #[derive(Debug, Args)]
-pub(super) struct Output {
+pub(in crate::cli) struct Output {
     /// Print JSON, one document a line.
     #[arg(long)]
     json: bool,
@@ -47,7 +47,7 @@ impl Output {
     }
 
     /// Prints findings: a table, with the names of the columns in the first line.
-    pub(super) fn rows(&self, names: &[&str], rows: &[Vec<String>]) {
+    pub(in crate::cli) fn rows(&self, names: &[&str], rows: &[Vec<String>]) {
         if self.json {
             for row in rows {
                 let document: serde_json::Map<_, _> =

@@ -1,0 +1,99 @@
+//! Refuses a head that is larger than need be, or whose path cannot be read in one way only.
+
+use std::task::{Context as TaskContext, Poll};
+
+use http::{HeaderMap, Request, Response};
+use interlingua_core::{Error, ErrorKind, Result};
+use tower::{Layer, Service};
+
+use super::{BoxError, BoxFuture};
+use crate::{body::Body, target};
+
+/// The most header lines of a request. hyper itself refuses more of HTTP/1.1.
+const MOST_LINES: usize = 100;
+
+/// What a header line takes up beside its name and value (RFC 9113, section 6.5.2).
+const LINE: usize = 32;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckHeads {
+    limit: usize,
+}
+
+impl CheckHeads {
+    /// Lets pass heads of so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit }
+    }
+}
+
+impl<S> Layer<S> for CheckHeads {
+    type Service = HeadsChecked<S>;
+
+    fn layer(&self, inner: S) -> HeadsChecked<S> {
+        HeadsChecked { inner, limit: self.limit }
+    }
+}
+
+/// The service of [`CheckHeads`].
+#[derive(Clone, Debug)]
+pub(crate) struct HeadsChecked<S> {
+    inner: S,
+    limit: usize,
+}
+
+impl<S, B> Service<Request<B>> for HeadsChecked<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<Response<Body>, BoxError>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match target::normal(request.uri()).and_then(|_| check(request.headers(), self.limit)) {
+            Ok(()) => Box::pin(self.inner.call(request)),
+            Err(error) => Box::pin(std::future::ready(Err(error.into()))),
+        }
+    }
+}
+
+fn check(headers: &HeaderMap, limit: usize) -> Result<()> {
+    let too_large = |message| Err(Error::new(ErrorKind::HeadTooLarge, message));
+    if headers.len() > MOST_LINES {
+        return too_large(format!("the request has more than {MOST_LINES} header lines"));
+    }
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE).sum();
+    if size > limit {
+        return too_large(format!("the headers are larger than {limit} bytes"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn headers_have_a_size_and_a_number() {
+        let headers = |lines: usize| {
+            let line = |number| {
+                (HeaderName::try_from(format!("x-{number:03}")).unwrap(), HeaderValue::from_static("12345678"))
+            };
+            (0..lines).map(line).collect::<HeaderMap>()
+        };
+        let kind = |lines, limit| check(&headers(lines), limit).map_err(|error| error.kind());
+        assert_eq!(kind(10, 450), Ok(()));
+        assert_eq!(kind(10, 449), Err(ErrorKind::HeadTooLarge));
+        assert_eq!(kind(MOST_LINES, usize::MAX), Ok(()));
+        assert_eq!(kind(MOST_LINES + 1, usize::MAX), Err(ErrorKind::HeadTooLarge));
+    }
+}

@@ -1,0 +1,234 @@
+//! What becomes of writes that somebody has left half done: a gateway that was killed, or could not go on.
+//!
+//! Such an entry of the journal is known by its owner being gone. One gateway takes it over, has the user's lock, and
+//! finishes it or takes it back, as the operator has chosen; or it is told, and left to `interlingua journal resolve`.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    num::NonZeroU32,
+    sync::Arc,
+};
+
+use interlingua_core::{Call, Error, ErrorKind, Reply, Result};
+use interlingua_links::{Ending, Entry, EntryFilter, EntryId, Lock, Shown, State, Writes};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    config::OnCrash,
+    executor::{Stage, Transport, told},
+    ledger::Ledger,
+    linking::store_error,
+    route::{Route, Shared},
+    settle::{SETTLE, Settling},
+    trace::Context,
+    translate::overloaded,
+    upstream::Upstream,
+};
+
+/// How often is looked for what somebody has left, within the time after which it counts as left.
+const LOOKS: u32 = 3;
+/// How many entries are looked at together.
+const PAGE: NonZeroU32 = const { NonZeroU32::new(100).expect("100 is not 0") };
+
+/// Looks after what somebody has left half done.
+pub(crate) struct Recovery {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// What was not sent is sent.
+    Finish,
+    /// What was applied is taken back.
+    Undo,
+}
+
+impl Recovery {
+    /// Looks now, and then again and again, until it is told to stop.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut seen = HashSet::new();
+        loop {
+            if let Err(error) = self.look(&mut seen).await {
+                tracing::warn!(error.message = %error, "what was left half done cannot be looked after");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.shared.lease / LOOKS) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Looks after every entry whose owner is gone. Those of `seen` were told already.
+    async fn look(&self, seen: &mut HashSet<EntryId>) -> Result<()> {
+        let journal = self.shared.links.writes();
+        let filter = EntryFilter { shown: Shown::Abandoned, ..EntryFilter::default() };
+        let mut after = None;
+        loop {
+            let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
+            for entry in page.entries {
+                if seen.contains(&entry.id) {
+                    continue;
+                }
+                let way = match self.shared.on_crash {
+                    OnCrash::Report => None,
+                    OnCrash::Finish => Some(Way::Finish),
+                    OnCrash::Undo => Some(Way::Undo),
+                };
+                let settled = match way {
+                    // Where somebody else was faster there is nothing to tell.
+                    Some(way) => self.settle(&entry, way).await.map(drop),
+                    None => {
+                        Err(Error::new(ErrorKind::Partial, "writes were left half done; see `interlingua journal`"))
+                    }
+                };
+                match settled {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == ErrorKind::Overloaded => return Err(error),
+                    Err(error) => {
+                        tell(&entry, error.message());
+                        seen.insert(entry.id);
+                    }
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes an entry over, and finishes it or takes it back; `false` when somebody else is at it.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way; the entry is left for others then.
+    pub(crate) async fn settle(&self, entry: &Entry, way: Way) -> Result<bool> {
+        let journal = &*self.shared.links.writes();
+        let name = entry.intent.upstream.as_str();
+        let gone = || Error::new(ErrorKind::Internal, format!("there is no upstream {name} any more"));
+        let upstream = self.upstreams.get(name).ok_or_else(gone)?;
+        let Some(taken) = journal.take_over(entry.id).await.map_err(|error| store_error(&error))? else {
+            return Ok(false);
+        };
+        let settled = self.settle_taken(journal, taken, upstream, way).await;
+        if settled.is_err() {
+            // Where it cannot be left, it is when the lease ends.
+            let _ = journal.release(entry.id).await;
+        }
+        settled.map(|()| true)
+    }
+
+    async fn settle_taken(&self, journal: &dyn Writes, entry: Entry, upstream: &Upstream, way: Way) -> Result<()> {
+        let _lock = lock(journal, upstream, &entry).await?;
+        if is_overtaken(journal, &entry).await? {
+            return Err(Error::new(ErrorKind::Conflict, "the user was written again since; nothing is sent any more"));
+        }
+        let shown = entry.clone();
+        bring_to_end(journal, upstream, entry, way).await?;
+        tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
+        Ok(())
+    }
+}
+
+/// The right to write the user that an entry is about.
+async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Result<Option<Lock>> {
+    let Some(user) = &entry.intent.user else { return Ok(None) };
+    let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
+    lock.map(Some).ok_or_else(|| overloaded("others are writing the user"))
+}
+
+/// Brings an entry that was taken over to an end in one way or the other, and closes it.
+///
+/// # Errors
+///
+/// Something of it was done, and the rest can be neither done nor undone; the entry stays open.
+async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, way: Way) -> Result<()> {
+    let user = entry.intent.user.clone();
+    let mut ledger = Ledger::taken_over(journal, entry)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
+    let settling = Settling {
+        adapter: &*upstream.adapter,
+        transport: &Direct(upstream),
+        user: user.as_ref(),
+        until: Instant::now() + SETTLE,
+        // Whoever sent a write is gone for as long as a lease lasts.
+        may_arrive: false,
+    };
+    let brought = settle_by(way, &settling, &mut ledger).await;
+    if ledger.ending() == Ending::Partial || ledger.is_lost() {
+        let error =
+            || Error::new(ErrorKind::Partial, "some of it was done, and the rest can be neither done nor undone");
+        return Err(told(&ledger, brought.err().unwrap_or_else(error)));
+    }
+    ledger.close(Some("settled after a crash")).await;
+    // What was refused is an end, too.
+    brought
+}
+
+/// Brings writes to an end in one way or the other, as far as that goes. What had failed before is not finished.
+///
+/// # Errors
+///
+/// An upstream that does not answer; what it refuses is marked.
+async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &mut Ledger<'_>) -> Result<()> {
+    let had_failed = ledger.any(&[State::Refused, State::Undone]);
+    match way {
+        Way::Finish if !had_failed => settling.finish(ledger).await,
+        Way::Finish | Way::Undo => {
+            settling.look(ledger).await;
+            settling.undo(ledger).await;
+            Ok(())
+        }
+    }
+}
+
+/// Whether something was written about the same user later: to send now what was to be sent before would overwrite it.
+async fn is_overtaken(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
+    let Some(user) = &entry.intent.user else { return Ok(false) };
+    let filter = EntryFilter { upstream: Some(entry.intent.upstream.clone()), ..EntryFilter::default() };
+    let mut after = Some(entry.id);
+    while after.is_some() {
+        let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
+        if page.entries.iter().any(|later| later.intent.user.as_ref() == Some(user)) {
+            return Ok(true);
+        }
+        after = page.next;
+    }
+    Ok(false)
+}
+
+/// Goes on, for a client that repeats its request, with an entry that was taken over: sends what was not sent.
+///
+/// # Errors
+///
+/// It cannot be brought to an end; the error tells what became of each write.
+pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<()> {
+    let journal = &*route.shared.links.writes();
+    let _lock = lock(journal, &route.upstream, &entry).await?;
+    bring_to_end(journal, &route.upstream, entry, Way::Finish).await
+}
+
+/// Tells of an entry: ids, names and states, and nothing of what was written.
+fn tell(entry: &Entry, message: &str) {
+    let intent = &entry.intent;
+    let states: Vec<_> = entry.states.iter().map(|state| crate::ledger::part(*state).name()).collect();
+    tracing::warn!(
+        entry = %entry.id, request.id = %intent.request, upstream = %intent.upstream, operation = %intent.operation,
+        client = %intent.client, writes = states.join(", "), "{message}"
+    );
+}
+
+/// Calls an upstream for nobody in particular.
+struct Direct<'a>(&'a Upstream);
+
+impl Transport for Direct<'_> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let until = match stage {
+            Stage::Settling(until) => until,
+            Stage::First | Stage::Begun => Instant::now() + SETTLE,
+        };
+        self.0.call(call, stage, &Context::new(), until).await
+    }
+}

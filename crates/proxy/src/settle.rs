@@ -1,0 +1,160 @@
+//! What is done about writes of which not all were done: to look at what the upstream has, to take them back, or to send
+//! the rest.
+
+use std::time::Duration;
+
+use interlingua_core::{Adapter, Call, Command, Effect, Error, ErrorKind, Reply, Result, Step, UserId};
+use interlingua_links::State;
+use tokio::time::Instant;
+
+use crate::{
+    config::OnPartial,
+    executor::{Stage, Transport},
+    ledger::Ledger,
+};
+
+/// How long it may take, beyond the time that the request had.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+
+/// More calls than it takes anywhere to show a user.
+const MOST_LOOKS: usize = 8;
+
+/// An upstream, and the user that the writes are about.
+pub(crate) struct Settling<'a, T> {
+    pub(crate) adapter: &'a dyn Adapter,
+    pub(crate) transport: &'a T,
+    pub(crate) user: Option<&'a UserId>,
+    pub(crate) until: Instant,
+    /// Whether a write of which nobody knows what it did may still be on its way.
+    pub(crate) may_arrive: bool,
+}
+
+impl<T: Transport> Settling<'_, T> {
+    /// Does about a plan that failed what is to be done about such.
+    pub(crate) async fn settle(&self, ledger: &mut Ledger<'_>, on_partial: OnPartial) {
+        if on_partial == OnPartial::Undo && ledger.any(&[State::Applied]) {
+            self.undo(ledger).await;
+        } else {
+            self.look(ledger).await;
+        }
+    }
+
+    /// Finds out, of writes of which nobody knows what they did, whether the user is as they make it. That a user is not
+    /// tells something only if no such write can still be on its way.
+    pub(crate) async fn look(&self, ledger: &mut Ledger<'_>) {
+        if !ledger.any(&[State::Unknown]) {
+            return;
+        }
+        let Some(user) = self.user else { return };
+        let Ok(replies) = self.show(user, &[]).await else { return };
+        for index in 0..ledger.writes().len() {
+            let write = &ledger.writes()[index];
+            if write.state != State::Unknown {
+                continue;
+            }
+            match self.adapter.shows(&write.call, &replies) {
+                Some(true) => ledger.mark(index, State::Applied).await,
+                Some(false) if !self.may_arrive => ledger.mark(index, State::NotSent).await,
+                Some(false) | None => {}
+            }
+        }
+    }
+
+    /// Takes back what was applied, from the last to the first.
+    ///
+    /// What has no call that takes it back stays. Where such a call fails nothing more is taken back: the user would be
+    /// what it never was. A write of which nobody knows what it did is taken back, too, and still counts as such: it may
+    /// arrive later.
+    pub(crate) async fn undo(&self, ledger: &mut Ledger<'_>) {
+        for index in (0..ledger.writes().len()).rev() {
+            let write = &ledger.writes()[index];
+            let (State::Applied | State::Unknown, Some(undo)) = (write.state, &write.undo) else { continue };
+            let (undo, state) = (undo.clone(), write.state);
+            let done = self.send(&undo).await;
+            match (done, state) {
+                (Ok(()), State::Applied) => ledger.mark(index, State::Undone).await,
+                (Ok(()), _) => {}
+                (Err(error), _) => {
+                    if error.effect() == Effect::Unknown {
+                        ledger.mark(index, State::Unknown).await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends what was not sent, in order, and once more what can be repeated and of which nobody knows what it did.
+    ///
+    /// # Errors
+    ///
+    /// Why there is something left.
+    pub(crate) async fn finish(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+        self.look(ledger).await;
+        for index in 0..ledger.writes().len() {
+            let write = &ledger.writes()[index];
+            match write.state {
+                State::Applied => continue,
+                State::NotSent => {}
+                State::Sending | State::Unknown if write.call.repeatable => {}
+                State::Sending | State::Unknown => {
+                    let message = "nobody knows whether a write arrived that must not be sent twice";
+                    return Err(Error::new(ErrorKind::Unavailable, message).with_effect(Effect::Unknown));
+                }
+                State::Refused | State::Undone => {
+                    return Err(Error::new(ErrorKind::Invalid, "the upstream refused").with_effect(Effect::Refused));
+                }
+            }
+            let call = write.call.clone();
+            ledger.sending(index).await?;
+            match self.send(&call).await {
+                Ok(()) => ledger.mark(index, State::Applied).await,
+                Err(error) => {
+                    ledger.mark(index, state_after(&error)).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, write: &Call) -> Result<()> {
+        let reply = self.transport.send(write, Stage::Settling(self.until)).await?;
+        let accepted = self.adapter.accepted(write, &reply);
+        // An answer that makes no sense does not say that nothing was done.
+        accepted.map_err(|error| match error.effect() {
+            Effect::NothingSent => error.with_effect(Effect::Unknown),
+            Effect::Refused | Effect::Unknown => error,
+        })
+    }
+
+    /// The replies that show the user as it is, where `known` are not such.
+    ///
+    /// # Errors
+    ///
+    /// The upstream does not show it.
+    pub(crate) async fn show(&self, user: &UserId, known: &[Reply]) -> Result<Vec<Reply>> {
+        let command = Command::GetUser { user: user.clone() };
+        if matches!(self.adapter.plan(&command, known), Ok(Step::Done { .. })) {
+            return Ok(known.to_vec());
+        }
+        let mut replies = Vec::new();
+        while let Step::Send { calls, .. } = self.adapter.plan(&command, &replies)? {
+            let call = calls
+                .first()
+                .filter(|_| replies.len() < MOST_LOOKS)
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "it takes too many calls to show a user"))?;
+            replies.push(self.transport.send(call, Stage::Settling(self.until)).await?);
+        }
+        Ok(replies)
+    }
+}
+
+/// What is known of a write that failed so.
+pub(crate) fn state_after(error: &Error) -> State {
+    match error.effect() {
+        Effect::NothingSent => State::NotSent,
+        Effect::Refused => State::Refused,
+        Effect::Unknown => State::Unknown,
+    }
+}

@@ -1,0 +1,218 @@
+//! Versions of users: `ETag` on answers that show one, `If-Match` on writes (RFC 9110, sections 8.8.3 and 13).
+//!
+//! Neither vendor has versions, so the gateway makes them: a version is a hash of the user as the face shows it, the
+//! same whether it comes from a read or from the answer to a write. It tells of changes that were made past the gateway,
+//! too, as long as they are made before the user is read for the write.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
+};
+use interlingua_core::{Access, Error, ErrorKind, Outcome, Result, Role, User};
+use sha2::{Digest, Sha256};
+
+use crate::body::{self, Body};
+
+/// How many bytes of a hash are enough: nobody gains by two users of one version.
+const ENOUGH: usize = 16;
+
+/// The entity tag of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version(HeaderValue);
+
+impl Version {
+    /// The version of a user; `None` where too little is known of it.
+    pub(crate) fn of(user: &User) -> Option<Self> {
+        let hash = Sha256::digest(user.state()?);
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash[..ENOUGH]));
+        HeaderValue::try_from(tag).ok().map(Self)
+    }
+
+    /// The version of a user as an answer to a translated request shows it: the scope that was set last is no part of
+    /// it, unless the user has a role there, for only then do later answers show it.
+    pub(crate) fn translated(outcome: &Outcome) -> Option<Self> {
+        let Outcome::User(user) = outcome else { return None };
+        let granted = |id| user.grants.iter().flatten().any(|grant| grant.scope.id == id && grant.role > Role::None);
+        let shown = user.primary_scope.clone().filter(|scope| granted(scope.id.clone()));
+        Self::of(&User { primary_scope: shown, ..(**user).clone() })
+    }
+
+    /// As a header has it.
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+/// What a client says that a user must be, for its request to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IfMatch {
+    /// There.
+    Any,
+    /// Of one of these versions, as headers have them.
+    OneOf(Vec<String>),
+}
+
+impl IfMatch {
+    /// What a write says; a read is carried out whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of).
+    pub(crate) fn on(access: Access, headers: &HeaderMap) -> Result<Option<Self>> {
+        if access == Access::Write { Self::of(headers) } else { Ok(None) }
+    }
+
+    /// What the request says.
+    ///
+    /// # Errors
+    ///
+    /// It is none of the forms that the header may have.
+    fn of(headers: &HeaderMap) -> Result<Option<Self>> {
+        let malformed = || Error::new(ErrorKind::Malformed, "If-Match is neither `*` nor a list of entity tags");
+        match condition(headers, &IF_MATCH) {
+            None => Ok(None),
+            Some(text) => text.as_deref().and_then(parse).ok_or_else(malformed).map(Some),
+        }
+    }
+
+    /// Makes sure that the user is as the client says.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub(crate) fn check(&self, version: Option<&Version>) -> Result<()> {
+        let matches = match self {
+            Self::Any => true,
+            // Compared as strong ones are: a weak tag is nobody's.
+            Self::OneOf(tags) => version.is_some_and(|version| tags.iter().any(|tag| *tag == version.0)),
+        };
+        let changed =
+            || Error::new(ErrorKind::PreconditionFailed, "the user is not of the version in If-Match any more");
+        matches.then_some(()).ok_or_else(changed)
+    }
+}
+
+/// The same answer to a read without its document, where the client knows the version already.
+pub(crate) fn unless_known(headers: &HeaderMap, response: Response<Body>) -> Response<Body> {
+    let Some(Some(text)) = condition(headers, &IF_NONE_MATCH) else { return response };
+    let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    let known = match (parse(&text), tag) {
+        (Some(IfMatch::OneOf(tags)), Some(tag)) => tags.iter().any(|known| opaque(known) == opaque(tag)),
+        _ => false,
+    };
+    if response.status() != StatusCode::OK || !known {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    parts.status = StatusCode::NOT_MODIFIED;
+    for name in [CONTENT_LENGTH, CONTENT_TYPE] {
+        parts.headers.remove(name);
+    }
+    Response::from_parts(parts, body::whole(""))
+}
+
+/// The values of a header as one; `Some(None)` where they are no text.
+fn condition(headers: &HeaderMap, name: &HeaderName) -> Option<Option<String>> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| Some(values.into_iter().collect::<Option<Vec<_>>>()?.join(",")))
+}
+
+/// `*`, or entity tags between commas, of which there may be some too many.
+fn parse(text: &str) -> Option<IfMatch> {
+    let mut rest = text.trim();
+    if rest == "*" {
+        return Some(IfMatch::Any);
+    }
+    let mut tags = Vec::new();
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\t']);
+        if rest.is_empty() {
+            return (!tags.is_empty()).then_some(IfMatch::OneOf(tags));
+        }
+        let opening = if rest.starts_with("W/") { 3 } else { 1 };
+        if !rest[..opening.min(rest.len())].ends_with('"') {
+            return None;
+        }
+        let end = opening + rest[opening..].find('"')? + 1;
+        let tag = &rest[..end];
+        if tag.contains([' ', '\t']) {
+            return None;
+        }
+        tags.push(tag.to_owned());
+        rest = rest[end..].trim_start();
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlingua_core::{Known, UserId};
+
+    use super::*;
+
+    fn headers(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[track_caller]
+    fn check(values: &[&'static str], expected: Option<&[&str]>) {
+        let tags = |tags: &[&str]| IfMatch::OneOf(tags.iter().map(ToString::to_string).collect());
+        let read = IfMatch::of(&headers(IF_MATCH, values));
+        assert_eq!(read.ok().flatten(), expected.map(tags), "{values:?}");
+    }
+
+    #[test]
+    fn conditions() {
+        check(&[], None);
+        check(&[r#""a""#], Some(&[r#""a""#]));
+        check(&[r#""a", W/"b" ,"c,d","""#], Some(&[r#""a""#, r#"W/"b""#, r#""c,d""#, r#""""#]));
+        check(&[r#""a""#, r#""b""#], Some(&[r#""a""#, r#""b""#]));
+        check(&[r#", "a",,"#], Some(&[r#""a""#]));
+        assert_eq!(IfMatch::of(&headers(IF_MATCH, &[" * "])).unwrap(), Some(IfMatch::Any));
+        for malformed in ["", "a", r#""a"#, r#""a" "b""#, r#"W/a"#, r#"w/"a""#, r#"*, "a""#, r#""a b""#, "W", "W/", ","]
+        {
+            let error = IfMatch::of(&headers(IF_MATCH, &[malformed])).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn only_the_very_version_matches() {
+        let user = User { grants: Some(Vec::new()), ..User::new(UserId::new("7")) };
+        let version = Version::of(&user).unwrap();
+        let tag = version.header().to_str().unwrap().to_owned();
+        let one_of = |tag: &str| IfMatch::OneOf(vec!["\"x\"".into(), tag.into()]);
+        assert!(one_of(&tag).check(Some(&version)).is_ok() && IfMatch::Any.check(None).is_ok());
+        for (condition, version) in [(one_of(&format!("W/{tag}")), Some(&version)), (one_of(&tag), None)] {
+            assert_eq!(condition.check(version).unwrap_err().kind(), ErrorKind::PreconditionFailed);
+        }
+        let other = Version::of(&User { email: Known::Null, ..user });
+        assert!(one_of(&tag).check(other.as_ref()).is_err());
+    }
+
+    /// A client may keep a version for as long as it likes.
+    #[test]
+    fn versions_last() {
+        let user = User { grants: Some(Vec::new()), ..User::new(UserId::new("7")) };
+        assert_eq!(Version::of(&user).unwrap().header(), "\"PG7AMmxRj-OGCl0VUU4maw\"");
+    }
+
+    #[test]
+    fn who_knows_a_version_is_not_shown_it_again() {
+        let answer = || {
+            let mut response = Response::new(body::whole("document"));
+            response.headers_mut().insert(ETAG, HeaderValue::from_static("\"a\""));
+            response
+        };
+        let shown = |value| unless_known(&headers(IF_NONE_MATCH, &[value]), answer()).status();
+        assert_eq!(shown("\"b\", W/\"a\""), StatusCode::NOT_MODIFIED);
+        for other in ["\"b\"", "a", "*"] {
+            assert_eq!(shown(other), StatusCode::OK, "{other}");
+        }
+        assert_eq!(unless_known(&HeaderMap::new(), answer()).status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,185 @@
+//! Clients that ask again and again, as soon as they are answered or as often as they are told.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+/// More than the gateway works on at once.
+const MOST: usize = 1500;
+
+/// Whoever has no answer by then has given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is asked, and where.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    address: SocketAddr,
+    request: Arc<str>,
+}
+
+/// What came of a round.
+#[derive(Default)]
+pub(crate) struct Round {
+    length: Duration,
+    answered: Vec<Duration>,
+    refused: Vec<Duration>,
+    /// Without an answer, or with another one.
+    failed: usize,
+    /// For which there was no client left.
+    unsent: usize,
+    /// Refusals that do not say when to come back.
+    silent: usize,
+}
+
+impl Clients {
+    pub(crate) fn new(address: SocketAddr, target: &str) -> Self {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox-ecgrid-key\r\n\r\n");
+        Self { address, request: request.into() }
+    }
+
+    /// So many clients, each of which asks as soon as it is answered.
+    pub(crate) async fn closed(&self, number: usize, length: Duration) -> Round {
+        let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        self.round(number, length, turns, std::future::pending()).await
+    }
+
+    /// So many requests a second, however slowly they are answered.
+    pub(crate) async fn open(&self, rate: f64, length: Duration) -> Round {
+        let turns = Arc::new(Semaphore::new(0));
+        let giving = Arc::clone(&turns);
+        let schedule = async move {
+            let start = Instant::now();
+            let mut tick = interval(Duration::from_millis(2));
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            let (mut given, mut unsent) = (0_u64, 0);
+            while start.elapsed() < length {
+                tick.tick().await;
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
+                let due = (start.elapsed().as_secs_f64() * rate) as u64;
+                let more = usize::try_from(due - given).unwrap();
+                given = due;
+                // Turns that nobody has taken are of clients that are all waiting.
+                let missed = giving.forget_permits(usize::MAX);
+                unsent += missed;
+                giving.add_permits(more);
+            }
+            unsent
+        };
+        self.round(MOST, length, turns, schedule).await
+    }
+
+    async fn round(
+        &self,
+        number: usize,
+        length: Duration,
+        turns: Arc<Semaphore>,
+        schedule: impl Future<Output = usize>,
+    ) -> Round {
+        let end = Instant::now() + length;
+        let mut asking = JoinSet::new();
+        for _ in 0..number {
+            asking.spawn(self.clone().ask(end, Arc::clone(&turns)));
+        }
+        let unsent = timeout(length, schedule).await.unwrap_or_default();
+        turns.close();
+        let mut all = Round { length, unsent, ..Round::default() };
+        for one in asking.join_all().await {
+            all.answered.extend(one.answered);
+            all.refused.extend(one.refused);
+            all.failed += one.failed;
+            all.silent += one.silent;
+        }
+        all
+    }
+
+    async fn ask(self, end: Instant, turns: Arc<Semaphore>) -> Round {
+        let mut round = Round::default();
+        let mut stream = None;
+        let mut buffer = Vec::with_capacity(4096);
+        while Instant::now() < end {
+            let Ok(turn) = turns.acquire().await else { break };
+            turn.forget();
+            let start = Instant::now();
+            let open = match stream.take() {
+                Some(open) => open,
+                None => match TcpStream::connect(self.address).await {
+                    Ok(open) => open,
+                    Err(_) => {
+                        round.failed += 1;
+                        continue;
+                    }
+                },
+            };
+            match timeout(PATIENCE, self.exchange(open, &mut buffer)).await {
+                Ok(Some((open, head))) if head.starts_with("HTTP/1.1 200") => {
+                    round.answered.push(start.elapsed());
+                    stream = Some(open);
+                }
+                Ok(Some((open, head))) if head.starts_with("HTTP/1.1 503") => {
+                    round.refused.push(start.elapsed());
+                    round.silent += usize::from(!head.contains("retry-after: "));
+                    stream = Some(open);
+                }
+                _ => round.failed += 1,
+            }
+        }
+        round
+    }
+
+    /// The head of the answer; its body has a length.
+    async fn exchange(&self, mut stream: TcpStream, buffer: &mut Vec<u8>) -> Option<(TcpStream, String)> {
+        buffer.clear();
+        stream.write_all(self.request.as_bytes()).await.ok()?;
+        loop {
+            if stream.read_buf(buffer).await.ok()? == 0 {
+                return None;
+            }
+            let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+            let head = std::str::from_utf8(&buffer[..end]).ok()?;
+            let length: usize = head.split("content-length: ").nth(1)?.lines().next()?.parse().ok()?;
+            if buffer.len() >= end + 4 + length {
+                return Some((stream, head.to_owned()));
+            }
+        }
+    }
+}
+
+impl Round {
+    /// Answers a second that were what was asked for.
+    pub(crate) fn goodput(&self) -> f64 {
+        self.answered.len() as f64 / self.length.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0}/s answered in {}", self.goodput(), Quantiles(&self.answered))?;
+        let refused = self.refused.len() as f64 / self.length.as_secs_f64();
+        write!(f, ", {refused:.0}/s refused in {}", Quantiles(&self.refused))?;
+        write!(f, ", {} failed, {} not sent, {} without Retry-After", self.failed, self.unsent, self.silent)
+    }
+}
+
+/// Half of them and nearly all, in milliseconds.
+struct Quantiles<'a>(&'a [Duration]);
+
+impl fmt::Display for Quantiles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted = self.0.to_vec();
+        sorted.sort_unstable();
+        let at = |percent: usize| sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)));
+        let ms = |percent| at(percent).map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+        write!(f, "{:.1}/{:.1} ms (p50/p99)", ms(50), ms(99))
+    }
+}

@@ -1,0 +1,64 @@
+//! The gateway, a process of its own, and stand-ins for the vendors in this one.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use interlingua_sandbox::{Ecgrid, Server, Textus, serve};
+use serde_json::Value;
+
+pub(crate) struct Gateway {
+    child: Child,
+    /// The crossed listener and the pass listener.
+    pub(crate) addresses: Vec<SocketAddr>,
+    _stand_ins: [Server; 2],
+    _config: tempfile::NamedTempFile,
+}
+
+impl Gateway {
+    pub(crate) async fn start() -> Self {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let ecgrid = serve(any_port, Ecgrid::new()).await.unwrap();
+        let textus = serve(any_port, Textus::new()).await.unwrap();
+        let text = include_str!("../../config/sandbox.toml");
+        let (start, rest) = text.split_once("[sandbox]").unwrap();
+        let (_, rest) = rest.split_once("[upstreams.ecgrid]").unwrap();
+        let text = format!("{start}[upstreams.ecgrid]{rest}")
+            .replace("127.0.0.1:8101", &ecgrid.address().to_string())
+            .replace("127.0.0.1:8102", &textus.address().to_string());
+        let text = ["8080", "8081", "9090"].iter().fold(text, |text, port| text.replace(&format!(":{port}\""), ":0\""));
+        let mut config = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        config.write_all(text.as_bytes()).unwrap();
+
+        let mut command = Command::new(env!("CARGO_BIN_EXE_interlingua"));
+        command.args(["serve", "--config"]).arg(config.path()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut addresses = Vec::new();
+        loop {
+            let event: Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap_or_default();
+            match event["message"].as_str() {
+                Some("listening") => addresses.push(event["address"].as_str().unwrap().parse().unwrap()),
+                Some("admin listening") => break,
+                _ => {}
+            }
+        }
+        // Whoever writes a log has somebody who reads it.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, addresses, _stand_ins: [ecgrid, textus], _config: config }
+    }
+
+    /// What it takes up, in MiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or_default() >> 10
+    }
+
+    pub(crate) fn stop(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
