@@ -1,7 +1,7 @@
 //! What comes of a write when the network, the upstream or the store fails: every fault on every kind of write.
 //!
 //! What a client is told and what the vendor then holds is the table in ARCHITECTURE.md, which is compared with what is
-//! seen here; `UPDATE_GOLDEN=1` writes it anew. What must hold whatever the table says is in [`Seen::is_honest`].
+//! seen here; `UPDATE_GOLDEN=1` writes it anew. What must hold whatever the table says is in `Seen::is_honest`.
 
 use std::{fmt, fs, time::Duration};
 
@@ -68,6 +68,15 @@ impl Write {
                 let route = "face = \"textus\"\nupstream = \"ecgrid\"";
                 setup.ecgrid_at(cable.address()).replace(route, &format!("{route}\non_partial = \"undo\""))
             }
+        }
+    }
+
+    /// A field that each of its calls carries, as the client's dialect names it.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Change | Self::Create | Self::Passed => &["/email"],
+            Self::TwoCalls => &["/email", "/settings/notifications/email"],
+            Self::Undone => &["/email", "/memberships"],
         }
     }
 
@@ -239,20 +248,43 @@ impl Seen {
         self.answer.status < 300 && (document["success"] == true || document["@type"] == "User")
     }
 
-    /// The contract of a write: a success is one; what failed was not done, or nobody knows; and what must not be done
-    /// twice is not.
+    /// What the client is told of a field: a list of them stands behind the word for it.
+    fn told(&self, field: &str) -> Told {
+        let document = serde_json::from_slice(&self.answer.body).unwrap_or(Value::Null);
+        let words = ["message", "hydra:description"].map(|name| document[name].as_str().unwrap_or_default());
+        let lists = words.iter().flat_map(|words| words.split("; ")).filter_map(|words| words.rsplit_once(": "));
+        let mut states = lists.filter(|(_, fields)| fields.split(", ").any(|one| one == field));
+        match states.next().map(|(state, _)| state.rsplit(": ").next().unwrap_or_default()) {
+            Some("applied") => Told::Done,
+            Some("outcome unknown") => Told::Unknown,
+            Some(_) => Told::NotDone,
+            None if self.is_done() => Told::Done,
+            None if self.says("unknown") => Told::Unknown,
+            None => Told::NotDone,
+        }
+    }
+
+    /// The contract of a write: what is told is true, and what must not be done twice is not.
     #[track_caller]
     fn is_honest(&self, write: Write, fault: &str) {
-        let (done, held) = (self.is_done(), &self.held);
-        let struck = held.last().copied().unwrap();
-        assert!(!done || held.iter().all(|held| *held), "{write:?}, {fault}: called done, but {held:?}");
-        let is_told =
-            self.says("unknown") || (self.says("applied") && !self.says("refused:") && !self.says("not sent"));
-        assert!(done || !struck || is_told || write == Write::Passed, "{write:?}, {fault}: called failed");
+        for (field, held) in write.fields().iter().zip(&self.held) {
+            let is_true = match self.told(field) {
+                Told::Done => *held,
+                Told::NotDone => !held || write == Write::Passed, // there, the vendor's own words are told
+                Told::Unknown => true,
+            };
+            assert!(is_true, "{write:?}, {fault}: {field} is held: {held}; {}", self.answer.text());
+        }
         assert!(write != Write::Create || self.writes <= 1, "{write:?}, {fault}: done {} times", self.writes);
-        let in_part = held.first() != held.last();
-        assert!(done || !in_part || self.says("applied"), "{write:?}, {fault}: half is done, and nobody is told");
     }
+}
+
+/// What a client is told.
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    Done,
+    NotDone,
+    Unknown,
 }
 
 /// A cell of the table.
