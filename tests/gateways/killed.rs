@@ -92,7 +92,10 @@ impl Lane {
             folder.path().join("key").display()
         );
         std::fs::write(folder.path().join("key"), "07".repeat(32)).unwrap();
-        let config = file(&(on_free_ports(SANDBOX, ecgrid.address(), ecgrid.address()) + &journal));
+        // What may still arrive is left alone for as long as a request may take, which must not be long here.
+        let sandbox = SANDBOX.replace("dialect = \"ecgrid\"", "dialect = \"ecgrid\"\ntimeout = \"500ms\"");
+        let limits = "[limits]\ndeadline = \"500ms\"\n";
+        let config = file(&(on_free_ports(&sandbox, ecgrid.address(), ecgrid.address()) + limits + &journal));
         let address = format!("sqlite:{}", folder.path().join("links.db").display());
         let options = Options { cache: None, key: Some(KEY.into()), ..Options::default() };
         let store = open(&address.parse().unwrap(), &options).await.unwrap();
@@ -180,7 +183,8 @@ impl Lane {
         let ending = entry.closed.as_ref().map(|(_, ending, _)| *ending);
         match (self.way, ending) {
             (_, Some(Ending::Done)) => assert_eq!(is_changed, [true; 3], "{about}"),
-            ("undo", Some(Ending::Refused)) => assert_eq!(is_changed, [false; 3], "{about}"),
+            // Undone; or nothing was sent at all, and nobody sends it later.
+            ("undo" | "finish", Some(Ending::Refused)) => assert_eq!(is_changed, [false; 3], "{about}"),
             // The configuration can be neither seen nor taken back: it is left to the operator, with all else undone.
             ("undo", None) => assert!(!is_changed[0] && !is_changed[2], "{about}"),
             ("report", None) => assert_eq!(now, sent, "something was sent that was only to be told: {about}"),

@@ -133,12 +133,15 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Whether the call was sent before, and may have been done then: what this reply refuses may have been done all the
+    /// same.
+    pub repeated: bool,
 }
 
 impl Reply {
     /// An answer without headers.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: body.into() }
+        Self { status, headers: HeaderMap::new(), body: body.into(), repeated: false }
     }
 
     /// After which time a repeat makes sense, where the upstream says so in seconds.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     config::OnPartial,
     ledger::{Care, Ledger},
-    settle::{SETTLE, Settling, state_after},
+    settle::{SETTLE, Settling, not_understood, show, state_after},
 };
 
 /// What sends the calls of a plan.
@@ -86,13 +86,21 @@ impl<T: Transport> Executor<'_, T> {
         care: Option<&Care<'_>>,
     ) -> Result<Executed> {
         let mut replies = Vec::new();
-        let mut ledger: Option<Ledger<'_>> = None;
+        let mut ledger: Option<Ledger> = None;
         // The write that was answered last; whether it was accepted shows when the plan goes on.
         let mut last = None;
         loop {
             let step = match self.adapter.plan(command, &replies) {
                 Ok(step) => step,
-                Err(error) => return Err(self.failed(command, ledger, last, not_understood(error, last), care).await),
+                Err(error) => {
+                    let error = match replies.last() {
+                        Some(reply) if last.is_some() => not_understood(error, reply),
+                        _ => error,
+                    };
+                    return Err(self
+                        .failed(command, ledger, Failure { write: last, error, answered: true }, care)
+                        .await);
+                }
             };
             if let (Some(ledger), Some(write)) = (&mut ledger, last.take()) {
                 ledger.mark(write, State::Applied).await;
@@ -100,6 +108,8 @@ impl<T: Transport> Executor<'_, T> {
             let mut calls = match step {
                 Step::Done { outcome, notes } => {
                     let applied = match &mut ledger {
+                        // Whoever has taken it over may be taking it back.
+                        Some(ledger) if ledger.is_lost() => return Err(told(ledger, taken_over())),
                         Some(ledger) => {
                             ledger.close(None).await;
                             ledger.parts()
@@ -121,7 +131,8 @@ impl<T: Transport> Executor<'_, T> {
             };
             // Before the first write all writes are known, so that none is left half way; later only reads can be added.
             if calls.is_empty() || replies.len() + calls.len() > self.most_calls {
-                return Err(self.failed(command, ledger, None, too_many_calls(), care).await);
+                let failure = Failure { write: None, error: too_many_calls(), answered: true };
+                return Err(self.failed(command, ledger, failure, care).await);
             }
             let stage = if ledger.is_some() { Stage::Begun } else { Stage::First };
             if ledger.is_none() && calls[0].access == Access::Write {
@@ -146,24 +157,28 @@ impl<T: Transport> Executor<'_, T> {
             };
             match sent {
                 Ok(reply) => replies.push(reply),
-                Err(error) => return Err(self.failed(command, ledger, last, error, care).await),
+                Err(error) => {
+                    return Err(self
+                        .failed(command, ledger, Failure { write: last, error, answered: false }, care)
+                        .await);
+                }
             }
         }
     }
 
     /// Before anything is written: what will be, and how it can be taken back.
-    async fn begin<'a>(
+    async fn begin(
         &self,
         command: &Command,
         calls: &[Call],
         replies: &[Reply],
-        care: Option<&Care<'a>>,
-    ) -> Result<Ledger<'a>> {
+        care: Option<&Care<'_>>,
+    ) -> Result<Ledger> {
         let care = care.ok_or_else(|| Error::new(ErrorKind::Internal, "a plan that was to read would write"))?;
         let writes: Vec<_> = calls.iter().filter(|call| call.access == Access::Write).cloned().collect();
         let undo = match command.user() {
             Some(user) if care.prepares_undo && writes.len() > 1 => {
-                let before = self.settling(command, Instant::now() + SETTLE).show(user, replies).await;
+                let before = show(self.adapter, self.transport, Stage::First, user, replies).await;
                 self.adapter.undo(&writes, &before.map_err(harmless)?)
             }
             _ => vec![None; writes.len()],
@@ -171,37 +186,60 @@ impl<T: Transport> Executor<'_, T> {
         Ledger::open(care, command.user(), writes, undo).await
     }
 
-    fn settling<'a>(&'a self, command: &'a Command, until: Instant) -> Settling<'a, T> {
-        Settling { adapter: self.adapter, transport: self.transport, user: command.user(), until, may_arrive: true }
-    }
-
-    /// Settles a plan that failed with the call that was sent last, which is this write where it was one, and tells what
-    /// became of it.
+    /// Settles a plan that failed, and tells what became of it.
     async fn failed(
         &self,
         command: &Command,
-        ledger: Option<Ledger<'_>>,
-        write: Option<usize>,
-        error: Error,
+        ledger: Option<Ledger>,
+        failure: Failure,
         care: Option<&Care<'_>>,
     ) -> Error {
+        let Failure { write, error, answered } = failure;
         let error = if write.is_none() { harmless(error) } else { error };
         let Some(mut ledger) = ledger else { return error };
         if let Some(write) = write {
             ledger.mark(write, state_after(&error)).await;
         }
         let is_incomplete = ledger.writes().iter().any(|write| write.state != State::Applied);
+        let on_partial = care.map_or(OnPartial::Report, |care| care.on_partial);
         if is_incomplete && !ledger.is_lost() {
-            let on_partial = care.map_or(OnPartial::Report, |care| care.on_partial);
-            self.settling(command, Instant::now() + SETTLE).settle(&mut ledger, on_partial).await;
+            let settling = Settling {
+                adapter: self.adapter,
+                transport: self.transport,
+                user: command.user(),
+                until: Instant::now() + SETTLE,
+                may_arrive: !answered,
+            };
+            settling.settle(&mut ledger, on_partial).await;
         }
-        ledger.close(Some(error.message())).await;
+        if is_incomplete && on_partial == OnPartial::Undo && ledger.can_be_undone() {
+            ledger.leave().await;
+        } else {
+            ledger.close(Some(error.message())).await;
+        }
         told(&ledger, error)
     }
 }
 
+/// How a plan failed.
+struct Failure {
+    /// The call that was sent last, where that was a write.
+    write: Option<usize>,
+    error: Error,
+    /// Whether that call was answered, so that it is not on its way any more.
+    answered: bool,
+}
+
+fn taken_over() -> Error {
+    let message = "the gateway stood still, and another one has taken the request over";
+    Error::new(ErrorKind::Unavailable, message).with_effect(Effect::Unknown)
+}
+
 /// The error of a plan that failed; with what became of each write, where anything was applied.
-pub(crate) fn told(ledger: &Ledger<'_>, error: Error) -> Error {
+pub(crate) fn told(ledger: &Ledger, error: Error) -> Error {
+    if ledger.is_lost() {
+        return Error::partial(ledger.parts(), error.with_effect(Effect::Unknown));
+    }
     if !ledger.has_applied() {
         return error;
     }
@@ -219,13 +257,6 @@ pub(crate) fn told(ledger: &Ledger<'_>, error: Error) -> Error {
 /// A failure of a call that only reads changes nothing, whatever became of the call.
 fn harmless(error: Error) -> Error {
     if error.effect() == Effect::Unknown { error.with_effect(Effect::Refused) } else { error }
-}
-
-/// The plan does not go on with a reply. Where that is not a plain refusal, nobody understands the answer, and nobody
-/// knows what the write did.
-fn not_understood(error: Error, write: Option<usize>) -> Error {
-    let is_unclear = write.is_some() && error.effect() == Effect::NothingSent;
-    if is_unclear { error.with_effect(Effect::Unknown) } else { error }
 }
 
 /// That a plan does not fit into the calls that a request may take.
@@ -294,7 +325,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let journal = Memory::default().writes();
         let care = Care {
-            journal: &*journal,
+            journal: &journal,
             request: "r1",
             upstream: "ecgrid",
             operation: "update-user",
@@ -340,6 +371,8 @@ mod tests {
         fails(second(reply(403, DENIED)), ErrorKind::Partial, Effect::Refused, &[Applied, Refused]);
         fails(second(reply(500, "")), ErrorKind::Partial, Effect::Unknown, &[Applied, Unknown]);
         fails(second(timeout()), ErrorKind::Partial, Effect::Unknown, &[Applied, Unknown]);
+        let repeated = reply(429, "").map(|reply| Reply { repeated: true, ..reply });
+        fails(second(repeated), ErrorKind::Partial, Effect::Unknown, &[Applied, Unknown]);
         let unreachable = Err(Error::new(ErrorKind::Unavailable, "gone"));
         fails(second(unreachable), ErrorKind::Partial, Effect::NothingSent, &[Applied, NotSent]);
     }

@@ -107,7 +107,8 @@ impl Gateway {
             let connections = Arc::clone(&connections);
             listeners.push(server::serve(socket, stack, connections, limits.head, stopping.clone())?);
         }
-        tokio::spawn(service.recovery().run(stopping));
+        // A stop waits for what is being settled, as for any write.
+        service.shared.writes.spawn(service.recovery().run(stopping));
         let ready = Arc::new(AtomicBool::new(true));
         let upstreams = service.upstreams.values().cloned().collect();
         let admin = Admin { shared: Arc::clone(&service.shared), upstreams, ready: Arc::clone(&ready) };

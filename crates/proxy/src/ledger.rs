@@ -4,6 +4,8 @@
 //! up: where there are several writes, where one must not be sent twice, and where the client may repeat the request. A
 //! lone write that can be repeated is not: whoever got no answer sends it again, and nothing of it can be half done.
 
+use std::{sync::Arc, time::Duration};
+
 use interlingua_core::{Access, Call, Field, Part, PartState, Result, Text, UserId};
 use interlingua_links::{Ending, Entry, EntryId, Intent, State, StoreError, StoreErrorKind, Undo, Write, Writes};
 
@@ -12,7 +14,7 @@ use crate::{config::OnPartial, linking::store_error};
 /// Whose plan it is, and what is done about it if it fails half way.
 #[derive(Clone, Copy)]
 pub(crate) struct Care<'a> {
-    pub(crate) journal: &'a dyn Writes,
+    pub(crate) journal: &'a Arc<dyn Writes>,
     /// The id of the request.
     pub(crate) request: &'a str,
     /// The name of the upstream.
@@ -28,8 +30,8 @@ pub(crate) struct Care<'a> {
 }
 
 /// See the module.
-pub(crate) struct Ledger<'a> {
-    entry: Option<(&'a dyn Writes, EntryId)>,
+pub(crate) struct Ledger {
+    entry: Option<(Arc<dyn Writes>, EntryId)>,
     writes: Vec<Tracked>,
     /// Whether anything was ever applied, whatever became of it.
     has_applied: bool,
@@ -45,21 +47,22 @@ pub(crate) struct Tracked {
     pub(crate) state: State,
 }
 
-impl<'a> Ledger<'a> {
+impl Ledger {
     /// Writes down what is about to be written, before any of it is sent.
     ///
     /// # Errors
     ///
     /// The journal does not take it; nothing may be sent then.
     pub(crate) async fn open(
-        care: &Care<'a>,
+        care: &Care<'_>,
         user: Option<&UserId>,
         writes: Vec<Call>,
         undo: Vec<Option<Call>>,
     ) -> Result<Self> {
         let needs_journal = care.key.is_some() || writes.len() > 1 || writes.iter().any(|write| !write.repeatable);
-        let tracked = |(call, undo)| Tracked { call, undo, state: State::NotSent };
-        let writes: Vec<_> = writes.into_iter().zip(undo).map(tracked).collect();
+        let mut undo = undo.into_iter();
+        let tracked = |call| Tracked { call, undo: undo.next().flatten(), state: State::NotSent };
+        let writes: Vec<_> = writes.into_iter().map(tracked).collect();
         let mut ledger = Self { entry: None, writes, has_applied: false, is_lost: false };
         if needs_journal {
             let intent = Intent {
@@ -71,18 +74,18 @@ impl<'a> Ledger<'a> {
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),
             };
             let opened = care.journal.open(&intent, care.key).await;
-            ledger.entry = Some((care.journal, opened.map_err(|error| store_error(&error))?));
+            ledger.entry = Some((Arc::clone(care.journal), opened.map_err(|error| store_error(&error))?));
         }
         Ok(ledger)
     }
 
     /// An entry that somebody left open, and that was taken over. `None` where its bodies are not at hand, without which
     /// nothing of it can be sent.
-    pub(crate) fn taken_over(journal: &'a dyn Writes, entry: Entry) -> Option<Self> {
+    pub(crate) fn taken_over(journal: &Arc<dyn Writes>, entry: Entry) -> Option<Self> {
         let writes = entry.intent.writes.into_iter().zip(entry.states);
         let writes: Vec<_> = writes.map(|(write, state)| Tracked::read(write, state)).collect::<Option<_>>()?;
         let has_applied = writes.iter().any(|write| matches!(write.state, State::Applied | State::Undone));
-        Some(Self { entry: Some((journal, entry.id)), writes, has_applied, is_lost: false })
+        Some(Self { entry: Some((Arc::clone(journal), entry.id)), writes, has_applied, is_lost: false })
     }
 
     pub(crate) fn writes(&self) -> &[Tracked] {
@@ -112,8 +115,8 @@ impl<'a> Ledger<'a> {
     ///
     /// It must not be sent: the journal does not take the mark, or the entry is somebody else's.
     pub(crate) async fn sending(&mut self, write: usize) -> Result<()> {
-        if let Some((journal, entry)) = self.entry {
-            let marked = journal.mark(entry, write, State::Sending).await;
+        if let Some((journal, entry)) = &self.entry {
+            let marked = journal.mark(*entry, write, State::Sending).await;
             marked.map_err(|error| {
                 self.is_lost = error.kind() == StoreErrorKind::Lost;
                 store_error(&error)
@@ -128,17 +131,36 @@ impl<'a> Ledger<'a> {
     pub(crate) async fn mark(&mut self, write: usize, state: State) {
         self.writes[write].state = state;
         self.has_applied |= state == State::Applied;
-        if let Some((journal, entry)) = self.entry.filter(|_| !self.is_lost) {
-            self.told(journal.mark(entry, write, state).await);
+        if let Some((journal, entry)) = self.entry.as_ref().filter(|_| !self.is_lost) {
+            let marked = journal.mark(*entry, write, state).await;
+            self.told(marked);
         }
     }
 
-    /// Closes the entry, with what came of it by the states of its writes.
+    /// Closes the entry, with what came of it by the states of its writes. A journal that does not answer is asked until
+    /// it does: what is left open would be taken for half done one day.
     pub(crate) async fn close(&mut self, note: Option<&str>) {
         let ending = self.ending();
-        if let Some((journal, entry)) = self.entry.filter(|_| !self.is_lost) {
-            let note = note.map(|note| note.chars().take(LONGEST_NOTE).collect::<String>());
-            self.told(journal.close(entry, ending, note.as_deref()).await);
+        let Some((journal, entry)) = self.entry.clone().filter(|_| !self.is_lost) else { return };
+        let note = note.map(|note| note.chars().take(LONGEST_NOTE).collect::<String>());
+        let closed = journal.close(entry, ending, note.as_deref()).await;
+        if closed.as_ref().is_err_and(StoreError::is_retryable) {
+            tokio::spawn(async move {
+                while let Err(error) = journal.close(entry, ending, note.as_deref()).await
+                    && error.is_retryable()
+                {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+        }
+        self.told(closed);
+    }
+
+    /// Leaves the entry open, for whoever can do more about it: later, or with other means.
+    pub(crate) async fn leave(&mut self) {
+        if let Some((journal, entry)) = self.entry.as_ref().filter(|_| !self.is_lost) {
+            let left = journal.release(*entry).await;
+            self.told(left);
         }
     }
 
@@ -147,6 +169,11 @@ impl<'a> Ledger<'a> {
             self.is_lost |= error.kind() == StoreErrorKind::Lost;
             tracing::error!(error.message = %error, "what became of a write could not be noted in the journal");
         }
+    }
+
+    /// Whether something is applied that could be taken back.
+    pub(crate) fn can_be_undone(&self) -> bool {
+        self.entry.is_some() && self.writes.iter().any(|write| write.state == State::Applied && write.undo.is_some())
     }
 
     pub(crate) fn ending(&self) -> Ending {
@@ -164,6 +191,9 @@ impl<'a> Ledger<'a> {
         self.writes.iter().map(|write| Part { fields: write.call.fields.clone(), state: part(write.state) }).collect()
     }
 }
+
+/// How long a journal that does not answer is left alone.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// As long as every store keeps it.
 const LONGEST_NOTE: usize = 200;

@@ -84,7 +84,7 @@ pub(crate) async fn pass(
         Access::Write => {
             let write = write(&method, &target, &body, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
-            let mut ledger = Ledger::open(&route.care(&*journal, context), user, vec![write], vec![None]).await?;
+            let mut ledger = Ledger::open(&route.care(&journal, context), user, vec![write], vec![None]).await?;
             ledger.sending(0).await?;
             Some(ledger)
         }

@@ -48,9 +48,9 @@ pub(crate) enum Way {
 impl Recovery {
     /// Looks now, and then again and again, until it is told to stop.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut seen = HashSet::new();
+        let mut told = HashSet::new();
         loop {
-            if let Err(error) = self.look(&mut seen).await {
+            if let Err(error) = self.look(&mut told).await {
                 tracing::warn!(error.message = %error, "what was left half done cannot be looked after");
             }
             tokio::select! {
@@ -60,36 +60,27 @@ impl Recovery {
         }
     }
 
-    /// Looks after every entry whose owner is gone. Those of `seen` were told already.
-    async fn look(&self, seen: &mut HashSet<EntryId>) -> Result<()> {
+    /// Looks after every entry whose owner is gone, and tells of each that cannot be settled, once.
+    async fn look(&self, told: &mut HashSet<EntryId>) -> Result<()> {
         let journal = self.shared.links.writes();
         let filter = EntryFilter { shown: Shown::Abandoned, ..EntryFilter::default() };
         let mut after = None;
         loop {
             let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
             for entry in page.entries {
-                if seen.contains(&entry.id) {
-                    continue;
-                }
-                let way = match self.shared.on_crash {
-                    OnCrash::Report => None,
-                    OnCrash::Finish => Some(Way::Finish),
-                    OnCrash::Undo => Some(Way::Undo),
-                };
-                let settled = match way {
+                let settled = match self.way() {
+                    // What may still arrive is looked at when it cannot any more.
+                    Some(_) if self.may_arrive(&entry) => continue,
                     // Where somebody else was faster there is nothing to tell.
                     Some(way) => self.settle(&entry, way).await.map(drop),
                     None => {
                         Err(Error::new(ErrorKind::Partial, "writes were left half done; see `interlingua journal`"))
                     }
                 };
-                match settled {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == ErrorKind::Overloaded => return Err(error),
-                    Err(error) => {
-                        tell(&entry, error.message());
-                        seen.insert(entry.id);
-                    }
+                if let Err(error) = settled
+                    && told.insert(entry.id)
+                {
+                    tell(&entry, error.message());
                 }
             }
             after = page.next;
@@ -99,20 +90,33 @@ impl Recovery {
         }
     }
 
+    fn way(&self) -> Option<Way> {
+        match self.shared.on_crash {
+            OnCrash::Report => None,
+            OnCrash::Finish => Some(Way::Finish),
+            OnCrash::Undo => Some(Way::Undo),
+        }
+    }
+
+    fn may_arrive(&self, entry: &Entry) -> bool {
+        let upstream = self.upstreams.get(entry.intent.upstream.as_str());
+        upstream.is_some_and(|upstream| may_arrive(&self.shared, upstream, entry))
+    }
+
     /// Takes an entry over, and finishes it or takes it back; `false` when somebody else is at it.
     ///
     /// # Errors
     ///
     /// What is in the way; the entry is left for others then.
     pub(crate) async fn settle(&self, entry: &Entry, way: Way) -> Result<bool> {
-        let journal = &*self.shared.links.writes();
+        let journal = self.shared.links.writes();
         let name = entry.intent.upstream.as_str();
         let gone = || Error::new(ErrorKind::Internal, format!("there is no upstream {name} any more"));
         let upstream = self.upstreams.get(name).ok_or_else(gone)?;
         let Some(taken) = journal.take_over(entry.id).await.map_err(|error| store_error(&error))? else {
             return Ok(false);
         };
-        let settled = self.settle_taken(journal, taken, upstream, way).await;
+        let settled = self.settle_taken(&journal, taken, upstream, way).await;
         if settled.is_err() {
             // Where it cannot be left, it is when the lease ends.
             let _ = journal.release(entry.id).await;
@@ -120,16 +124,36 @@ impl Recovery {
         settled.map(|()| true)
     }
 
-    async fn settle_taken(&self, journal: &dyn Writes, entry: Entry, upstream: &Upstream, way: Way) -> Result<()> {
-        let _lock = lock(journal, upstream, &entry).await?;
-        if is_overtaken(journal, &entry).await? {
+    async fn settle_taken(&self, journal: &Arc<dyn Writes>, entry: Entry, upstream: &Upstream, way: Way) -> Result<()> {
+        if entry.states.iter().all(|state| *state == State::NotSent) {
+            // Its client knows that nothing was sent, and has sent it again or done something else.
+            return close(&**journal, entry.id, Ending::Refused, "nothing of it was sent").await;
+        }
+        if entry.intent.user.is_none() {
+            let message = "somebody may have been created; look for them at the vendor, and link them";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let _lock = lock(&**journal, upstream, &entry).await?;
+        if is_overtaken(&**journal, &entry).await? {
             return Err(Error::new(ErrorKind::Conflict, "the user was written again since; nothing is sent any more"));
         }
         let shown = entry.clone();
-        bring_to_end(journal, upstream, entry, way).await?;
+        bring_to_end(&self.shared, journal, upstream, entry, way).await?;
         tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
         Ok(())
     }
+}
+
+async fn close(journal: &dyn Writes, entry: EntryId, ending: Ending, note: &str) -> Result<()> {
+    journal.close(entry, ending, Some(note)).await.map_err(|error| store_error(&error))
+}
+
+/// Whether a write of an entry may still be on its way, so that nobody can tell that it was not done: as long as a
+/// request, and a call after that, may take.
+fn may_arrive(shared: &Shared, upstream: &Upstream, entry: &Entry) -> bool {
+    let is_unclear = entry.states.iter().any(|state| matches!(state, State::Sending | State::Unknown));
+    let age = entry.opened.elapsed().unwrap_or_default();
+    is_unclear && age < shared.limits.deadline + upstream.timeout
 }
 
 /// The right to write the user that an entry is about.
@@ -144,8 +168,14 @@ async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Resul
 /// # Errors
 ///
 /// Something of it was done, and the rest can be neither done nor undone; the entry stays open.
-async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, way: Way) -> Result<()> {
-    let user = entry.intent.user.clone();
+async fn bring_to_end(
+    shared: &Shared,
+    journal: &Arc<dyn Writes>,
+    upstream: &Upstream,
+    entry: Entry,
+    way: Way,
+) -> Result<()> {
+    let (user, may_arrive) = (entry.intent.user.clone(), may_arrive(shared, upstream, &entry));
     let mut ledger = Ledger::taken_over(journal, entry)
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
     let settling = Settling {
@@ -153,8 +183,7 @@ async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, w
         transport: &Direct(upstream),
         user: user.as_ref(),
         until: Instant::now() + SETTLE,
-        // Whoever sent a write is gone for as long as a lease lasts.
-        may_arrive: false,
+        may_arrive,
     };
     let brought = settle_by(way, &settling, &mut ledger).await;
     if ledger.ending() == Ending::Partial || ledger.is_lost() {
@@ -172,7 +201,7 @@ async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, w
 /// # Errors
 ///
 /// An upstream that does not answer; what it refuses is marked.
-async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &mut Ledger<'_>) -> Result<()> {
+async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &mut Ledger) -> Result<()> {
     let had_failed = ledger.any(&[State::Refused, State::Undone]);
     match way {
         Way::Finish if !had_failed => settling.finish(ledger).await,
@@ -205,9 +234,9 @@ async fn is_overtaken(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
 ///
 /// It cannot be brought to an end; the error tells what became of each write.
 pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<()> {
-    let journal = &*route.shared.links.writes();
-    let _lock = lock(journal, &route.upstream, &entry).await?;
-    bring_to_end(journal, &route.upstream, entry, Way::Finish).await
+    let journal = route.shared.links.writes();
+    let _lock = lock(&*journal, &route.upstream, &entry).await?;
+    bring_to_end(&route.shared, &journal, &route.upstream, entry, Way::Finish).await
 }
 
 /// Tells of an entry: ids, names and states, and nothing of what was written.

@@ -84,7 +84,7 @@ impl Route {
     }
 
     /// How the writes of a request are taken care of.
-    pub(crate) fn care<'a>(&'a self, journal: &'a dyn Writes, context: &'a Context) -> Care<'a> {
+    pub(crate) fn care<'a>(&'a self, journal: &'a Arc<dyn Writes>, context: &'a Context) -> Care<'a> {
         Care {
             journal,
             request: context.id(),

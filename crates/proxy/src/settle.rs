@@ -31,22 +31,22 @@ pub(crate) struct Settling<'a, T> {
 
 impl<T: Transport> Settling<'_, T> {
     /// Does about a plan that failed what is to be done about such.
-    pub(crate) async fn settle(&self, ledger: &mut Ledger<'_>, on_partial: OnPartial) {
-        if on_partial == OnPartial::Undo && ledger.any(&[State::Applied]) {
+    pub(crate) async fn settle(&self, ledger: &mut Ledger, on_partial: OnPartial) {
+        self.look(ledger).await;
+        let is_whole = ledger.writes().iter().all(|write| write.state == State::Applied);
+        if on_partial == OnPartial::Undo && !is_whole {
             self.undo(ledger).await;
-        } else {
-            self.look(ledger).await;
         }
     }
 
     /// Finds out, of writes of which nobody knows what they did, whether the user is as they make it. That a user is not
     /// tells something only if no such write can still be on its way.
-    pub(crate) async fn look(&self, ledger: &mut Ledger<'_>) {
+    pub(crate) async fn look(&self, ledger: &mut Ledger) {
         if !ledger.any(&[State::Unknown]) {
             return;
         }
         let Some(user) = self.user else { return };
-        let Ok(replies) = self.show(user, &[]).await else { return };
+        let Ok(replies) = show(self.adapter, self.transport, self.stage(), user, &[]).await else { return };
         for index in 0..ledger.writes().len() {
             let write = &ledger.writes()[index];
             if write.state != State::Unknown {
@@ -62,19 +62,20 @@ impl<T: Transport> Settling<'_, T> {
 
     /// Takes back what was applied, from the last to the first.
     ///
-    /// What has no call that takes it back stays. Where such a call fails nothing more is taken back: the user would be
-    /// what it never was. A write of which nobody knows what it did is taken back, too, and still counts as such: it may
-    /// arrive later.
-    pub(crate) async fn undo(&self, ledger: &mut Ledger<'_>) {
+    /// What has no call that takes it back stays. Where such a call fails nothing more is taken back, nor is what came
+    /// before a write that may still arrive: in between, the user would be what it never was.
+    pub(crate) async fn undo(&self, ledger: &mut Ledger) {
         for index in (0..ledger.writes().len()).rev() {
             let write = &ledger.writes()[index];
-            let (State::Applied | State::Unknown, Some(undo)) = (write.state, &write.undo) else { continue };
-            let (undo, state) = (undo.clone(), write.state);
-            let done = self.send(&undo).await;
-            match (done, state) {
-                (Ok(()), State::Applied) => ledger.mark(index, State::Undone).await,
-                (Ok(()), _) => {}
-                (Err(error), _) => {
+            match write.state {
+                State::Unknown | State::Sending if self.may_arrive => return,
+                State::Applied | State::Unknown | State::Sending => {}
+                State::NotSent | State::Refused | State::Undone => continue,
+            }
+            let Some(undo) = write.undo.clone() else { continue };
+            match self.send(&undo).await {
+                Ok(()) => ledger.mark(index, State::Undone).await,
+                Err(error) => {
                     if error.effect() == Effect::Unknown {
                         ledger.mark(index, State::Unknown).await;
                     }
@@ -89,7 +90,7 @@ impl<T: Transport> Settling<'_, T> {
     /// # Errors
     ///
     /// Why there is something left.
-    pub(crate) async fn finish(&self, ledger: &mut Ledger<'_>) -> Result<()> {
+    pub(crate) async fn finish(&self, ledger: &mut Ledger) -> Result<()> {
         self.look(ledger).await;
         for index in 0..ledger.writes().len() {
             let write = &ledger.writes()[index];
@@ -119,35 +120,46 @@ impl<T: Transport> Settling<'_, T> {
     }
 
     async fn send(&self, write: &Call) -> Result<()> {
-        let reply = self.transport.send(write, Stage::Settling(self.until)).await?;
+        let reply = self.transport.send(write, self.stage()).await?;
         let accepted = self.adapter.accepted(write, &reply);
-        // An answer that makes no sense does not say that nothing was done.
-        accepted.map_err(|error| match error.effect() {
-            Effect::NothingSent => error.with_effect(Effect::Unknown),
-            Effect::Refused | Effect::Unknown => error,
-        })
+        accepted.map_err(|error| not_understood(error, &reply))
     }
 
-    /// The replies that show the user as it is, where `known` are not such.
-    ///
-    /// # Errors
-    ///
-    /// The upstream does not show it.
-    pub(crate) async fn show(&self, user: &UserId, known: &[Reply]) -> Result<Vec<Reply>> {
-        let command = Command::GetUser { user: user.clone() };
-        if matches!(self.adapter.plan(&command, known), Ok(Step::Done { .. })) {
-            return Ok(known.to_vec());
-        }
-        let mut replies = Vec::new();
-        while let Step::Send { calls, .. } = self.adapter.plan(&command, &replies)? {
-            let call = calls
-                .first()
-                .filter(|_| replies.len() < MOST_LOOKS)
-                .ok_or_else(|| Error::new(ErrorKind::Internal, "it takes too many calls to show a user"))?;
-            replies.push(self.transport.send(call, Stage::Settling(self.until)).await?);
-        }
-        Ok(replies)
+    fn stage(&self) -> Stage {
+        Stage::Settling(self.until)
     }
+}
+
+/// The replies that show the user as it is, where `known` are not such.
+///
+/// # Errors
+///
+/// The upstream does not show it.
+pub(crate) async fn show(
+    adapter: &dyn Adapter,
+    transport: &impl Transport,
+    stage: Stage,
+    user: &UserId,
+    known: &[Reply],
+) -> Result<Vec<Reply>> {
+    let command = Command::GetUser { user: user.clone() };
+    if matches!(adapter.plan(&command, known), Ok(Step::Done { .. })) {
+        return Ok(known.to_vec());
+    }
+    let mut replies = Vec::new();
+    while let Step::Send { calls, .. } = adapter.plan(&command, &replies)? {
+        let call = calls.first().filter(|_| replies.len() < MOST_LOOKS);
+        let call = call.ok_or_else(|| Error::new(ErrorKind::Internal, "it takes too many calls to show a user"))?;
+        replies.push(transport.send(call, stage).await?);
+    }
+    Ok(replies)
+}
+
+/// Why a write was not accepted by its reply. Where it is not a plain refusal, nobody understands the answer, and nobody
+/// knows what the write did; nor where an earlier try may have been done.
+pub(crate) fn not_understood(error: Error, reply: &Reply) -> Error {
+    let is_unclear = reply.repeated || error.effect() == Effect::NothingSent;
+    if is_unclear { error.with_effect(Effect::Unknown) } else { error }
 }
 
 /// What is known of a write that failed so.

@@ -111,7 +111,7 @@ impl Transport for World {
             if fate < 0.3 {
                 body.truncate(body.len() / 2);
             }
-            Ok(Reply { status: parts.status, headers: parts.headers, body })
+            Ok(Reply { headers: parts.headers, ..Reply::new(parts.status, body) })
         });
         let answered = timeout(PATIENCE, exchange).await;
         answered.unwrap_or_else(|_| Ok(Err(lost(ErrorKind::Timeout, "the upstream did not answer in time")))).unwrap()
@@ -239,7 +239,7 @@ fn told(result: &Result<Executed>, field: &Field) -> PartState {
 async fn carry_out(case: &Case, world: &World, on_partial: OnPartial) -> Result<Executed> {
     let journal = Memory::default().writes();
     let care = Care {
-        journal: &*journal,
+        journal: &journal,
         request: "r1",
         upstream: "vendor",
         operation: "update-user",

@@ -88,8 +88,8 @@ impl Adapter for Textus {
         plan::plan(self, command, replies)
     }
 
-    fn accepted(&self, _: &Call, reply: &Reply) -> Result<()> {
-        read::done(reply)
+    fn accepted(&self, write: &Call, reply: &Reply) -> Result<()> {
+        effect::accepted(self, write, reply)
     }
 
     fn shows(&self, write: &Call, user: &[Reply]) -> Option<bool> {

@@ -16,8 +16,14 @@ use crate::{
 };
 
 pub(crate) fn accepted(ecgrid: &Ecgrid, call: &Call, reply: &Reply) -> Result<()> {
+    // What is no answer to such a call says nothing of it, whatever its status.
     match op(ecgrid, call) {
         Some(Op::UpdateConfig | Op::SendSms | Op::TerminateUser) => read::done(reply),
+        Some(Op::UpdateUser | Op::SetRole | Op::SetNetworkMailbox) => {
+            let asked = serde_json::from_slice(&call.body).ok().map(|Whom { user_id }| user_id);
+            read::user(ecgrid, asked, reply).map(drop)
+        }
+        Some(Op::CreateUser) => read::user(ecgrid, None, reply).map(drop),
         _ => read::accepted(reply),
     }
 }
@@ -48,6 +54,13 @@ fn op(ecgrid: &Ecgrid, call: &Call) -> Option<Op> {
     let path = call.target.split('?').next().unwrap_or_default();
     let (operation, _) = ecgrid.dialect.find(&call.method, path).ok()?;
     Op::from_name(operation.name)
+}
+
+/// Whom a write is about.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Whom {
+    user_id: i64,
 }
 
 /// A write whose effect shows.
@@ -135,7 +148,7 @@ impl Shown {
             Written::Profile(set) => {
                 let was = |set: &Option<Text>, shown: &Option<Text>| match (set, shown) {
                     (None, _) => Some(None),
-                    (Some(_), shown) => shown.clone().map(Some),
+                    (Some(_), shown) => shown.clone().filter(|shown| !shown.is_empty()).map(Some),
                 };
                 let wire = UpdateUser {
                     user_id: set.user_id,

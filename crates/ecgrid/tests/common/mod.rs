@@ -55,7 +55,7 @@ fn answering(mut stand_in: impl Vendor) -> impl FnMut(&Call) -> Reply {
             .body(call.body.clone())
             .unwrap();
         let (parts, body) = stand_in.handle(&request).into_parts();
-        Reply { status: parts.status, headers: parts.headers, body }
+        Reply { headers: parts.headers, ..Reply::new(parts.status, body) }
     }
 }
 

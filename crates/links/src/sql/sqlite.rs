@@ -186,11 +186,12 @@ impl Sqlite {
             return Ok(None);
         }
         within(self.timeout, async {
-            let mut read = self.read.acquire().await.map_err(failed)?;
+            let mut read = self.pools.reader().await?;
             let found = find::<L>(&mut read, &[(dialect, id)]).await?;
             Ok(found.into_links().next().map(|(_, link)| link))
         })
         .await
+        .map_err(|error| self.pools.file.explain(error))
     }
 
     /// Begins to write: nobody else does before the transaction ends.
@@ -349,6 +350,11 @@ impl File {
     fn at(path: &Path) -> Result<Self, StoreError> {
         let found = path.metadata().map_err(|error| StoreError::unusable("its file is not there").because(error))?;
         Ok(Self { path: path.into(), device: found.dev(), inode: found.ino() })
+    }
+
+    /// A failure that passes, unless the file is gone: SQLite's own words for that sound as if waiting helped.
+    fn explain(&self, error: StoreError) -> StoreError {
+        if error.is_retryable() { self.check().err().unwrap_or(error) } else { error }
     }
 
     /// Makes sure that it is where it was.
@@ -522,7 +528,7 @@ impl Links for Sqlite {
         let wish = Wish::new(dialect, ids, wanted)?;
         self.pools.file.check()?;
         let found = within(self.timeout, async {
-            let mut read = self.read.acquire().await.map_err(failed)?;
+            let mut read = self.pools.reader().await?;
             find::<UserLink>(&mut read, &wish.keys()).await
         })
         .await?;
@@ -628,7 +634,7 @@ impl Database for Pools {
     type Engine = Engine;
 
     async fn reader(&self) -> Result<PoolConnection<Engine>, StoreError> {
-        self.read.acquire().await.map_err(failed)
+        self.read.acquire().await.map_err(|error| self.file.explain(failed(error)))
     }
 
     async fn writer(&self) -> Result<PoolConnection<Engine>, StoreError> {

@@ -113,13 +113,17 @@ impl Policy<Outgoing<Bytes>, Reply, Error> for Again {
         let next = if failed && may_follow { self.next(&outgoing.terms) } else { None };
         if next.is_some() {
             self.maybe_sent |= !not_sent;
-        } else if let Err(error) = result
-            && self.maybe_sent
-        {
-            // That the last try was not sent does not make it so of those before.
-            *error = Error::new(error.kind(), error.message().to_owned())
-                .with_effect(Effect::Unknown)
-                .with_retry_after(error.retry_after());
+        } else if self.maybe_sent {
+            match result {
+                // That the last try was not sent does not make it so of those before.
+                Err(error) => {
+                    *error = Error::new(error.kind(), error.message().to_owned())
+                        .with_effect(Effect::Unknown)
+                        .with_retry_after(error.retry_after());
+                }
+                // Nor does that it was refused.
+                Ok(reply) => reply.repeated = true,
+            }
         }
         next
     }
@@ -220,13 +224,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_may_have_been_sent_is_not_called_unsent_in_the_end() {
-        let repeatable = Terms { repeatable: true, ..write() };
-        let (result, tries) = run(repeatable, 2, vec![timeout(), overloaded()]).await;
+        let repeatable = || Terms { repeatable: true, ..write() };
+        let (result, tries) = run(repeatable(), 2, vec![timeout(), overloaded()]).await;
         let error = result.unwrap_err();
         assert_eq!((error.kind(), error.effect(), tries), (ErrorKind::Overloaded, Effect::Unknown, 2));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
         let (result, _) = run(write(), 2, vec![unreachable(), overloaded()]).await;
         assert_eq!(result.unwrap_err().effect(), Effect::NothingSent);
+        let (result, _) = run(repeatable(), 2, vec![timeout(), reply(429)]).await;
+        assert!(result.unwrap().repeated);
+        let (result, _) = run(repeatable(), 2, vec![unreachable(), reply(429)]).await;
+        assert!(!result.unwrap().repeated);
     }
 
     #[tokio::test(start_paused = true)]

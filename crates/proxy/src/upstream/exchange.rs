@@ -92,7 +92,7 @@ impl Exchange {
         if connection.has_finished().await {
             self.pool.put(connection);
         }
-        Ok(Reply { status: parts.status, headers: parts.headers, body })
+        Ok(Reply { headers: parts.headers, ..Reply::new(parts.status, body) })
     }
 }
 
