@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod auth;
 mod body;
+mod ceiling;
 mod cli;
 pub mod config;
 mod connections;
