@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlingua_core::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{config::Limits, translate::overloaded};
+use crate::{ceiling::Ceiling, config::Limits, translate::overloaded};
 
 /// Places for what is worked on at once. Whoever finds none is refused; nobody queues.
 #[derive(Clone, Debug)]
@@ -16,16 +16,27 @@ pub(crate) struct Room {
     pub(crate) streams: Arc<Semaphore>,
     /// For bodies.
     pub(crate) bodies: Memory,
+    most: usize,
+    /// How many of the places there are while the processors keep up.
+    ceiling: Ceiling,
 }
 
 impl Room {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let in_flight = limits.in_flight.get() as usize;
+        let most = limits.in_flight.get() as usize;
+        let requests = Arc::new(Semaphore::new(most));
         Self {
-            requests: Arc::new(Semaphore::new(in_flight)),
-            streams: Arc::new(Semaphore::new(in_flight)),
+            ceiling: Ceiling::watch(&requests, most, limits.lag),
+            requests,
+            streams: Arc::new(Semaphore::new(most)),
             bodies: Memory::new(limits.bodies),
+            most,
         }
+    }
+
+    /// Whether one more request can be worked on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.most - self.requests.available_permits() >= self.ceiling.now()
     }
 }
 
@@ -82,7 +93,22 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn it_is_full_when_all_places_are_taken() {
+        let places = || Arc::new(Semaphore::new(1));
+        let requests = places();
+        let ceiling = Ceiling::watch(&requests, 1, Duration::from_secs(60));
+        let room = Room { requests, streams: places(), bodies: Memory::new(PAGE), most: 1, ceiling };
+        assert!(!room.is_full());
+        let taken = room.requests.acquire().await.unwrap();
+        assert!(room.is_full());
+        drop(taken);
+        assert!(!room.is_full());
+    }
 
     #[test]
     fn small_bodies_always_find_room() {

@@ -26,7 +26,7 @@ pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answer
     ServiceBuilder::new()
         .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
         .layer(AnswerErrors) // errors below, answers above
-        .layer(ShedLoad::new(&room.requests)) // as early as a refusal can be in the words of the face
+        .layer(ShedLoad::new(room)) // as early as a refusal can be in the words of the face
         .layer(CatchPanics)
         .layer(CheckHeads::new(limits.head))
         .layer(ServeFiles) // nobody needs a key for them

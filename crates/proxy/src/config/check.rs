@@ -128,6 +128,7 @@ impl<'a> Check<'a> {
             let advice = format!("expected at least {LEAST_CALLS}: to change one user can take so many");
             self.report.add(&Key::of(["limits", "calls"]), advice);
         }
+        let lag = self.positive(&Key::of(["limits", "lag"]), raw.lag);
         let patience = self.positive(&Key::of(["limits", "patience"]), raw.patience);
         if raw.head.is_some_and(|head| head.0 > MOST_HEAD) {
             self.report.add(&Key::of(["limits", "head"]), "expected at most 1MiB");
@@ -144,6 +145,7 @@ impl<'a> Check<'a> {
             bodies: raw.bodies?.0,
             calls: raw.calls?.0,
             in_flight: raw.in_flight?.0,
+            lag: lag?,
             connections: raw.connections?.0,
             connections_per_address: raw.connections_per_address?.0,
             patience: patience?,

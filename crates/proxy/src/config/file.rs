@@ -28,6 +28,7 @@ body = "1MiB"
 bodies = "64MiB"
 calls = 64
 in_flight = 1024
+lag = "50ms"
 connections = 10000
 connections_per_address = 2500
 patience = "30s"
@@ -99,6 +100,7 @@ pub(super) struct Limits {
     pub(super) bodies: Option<Size>,
     pub(super) calls: Option<Count>,
     pub(super) in_flight: Option<Count>,
+    pub(super) lag: Option<Span>,
     pub(super) connections: Option<Count>,
     pub(super) connections_per_address: Option<Count>,
     pub(super) patience: Option<Span>,

