@@ -17,12 +17,12 @@ use interlingua_links::{
     Begun, Ending, EntryFilter, EntryId, Intent, Lock, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write,
     Writes,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::time::sleep;
 
 use crate::{
     Promise,
-    place::{Place, user_id},
+    place::{Engine, Place, user_id},
     promises::some,
 };
 
@@ -58,6 +58,8 @@ pub(crate) fn of_databases() -> impl IntoIterator<Item = (&'static str, Promise)
         of_many_who_take_over_one_does,
         without_the_key_there_are_no_bodies,
         a_lock_is_free_when_its_owner_is_gone,
+        a_lock_that_is_given_back_late_frees_no_later_one,
+        a_lock_that_was_granted_to_nobody_is_free_after_a_renewal,
         no_process_is_left_out_of_a_lock,
         a_request_whose_owner_is_gone_was_interrupted,
         a_request_whose_owner_is_gone_and_did_nothing_is_begun_afresh,
@@ -506,6 +508,77 @@ async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
     held.release().await.unwrap(); // which changes nothing
     assert!(lock(&*dead, "1", Duration::ZERO).await.is_none());
     assert!(taken.is_held().await.unwrap());
+}
+
+/// Somebody else at the database.
+enum Other {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Other {
+    async fn at(place: &Place) -> Self {
+        let address = place.address().await;
+        if place.engine == Engine::Sqlite {
+            Self::Sqlite(SqliteConnection::connect(&address).await.unwrap())
+        } else {
+            Self::Postgres(PgConnection::connect(&address).await.unwrap())
+        }
+    }
+
+    async fn execute(&mut self, statement: &'static str) {
+        match self {
+            Self::Sqlite(connection) => drop(connection.execute(statement).await.unwrap()),
+            Self::Postgres(connection) => drop(connection.execute(statement).await.unwrap()),
+        }
+    }
+
+    /// Keeps everybody else from the locks, until it ends its transaction.
+    async fn block_locks(&mut self) {
+        match self {
+            Self::Sqlite(_) => self.execute("BEGIN IMMEDIATE").await,
+            Self::Postgres(_) => self.execute("BEGIN; LOCK TABLE locks IN ACCESS EXCLUSIVE MODE").await,
+        }
+    }
+}
+
+async fn a_lock_that_is_given_back_late_frees_no_later_one(place: Place) {
+    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let held = lock(&*here, "1", LONG).await.unwrap();
+    let fence = held.fence();
+    // As if it had been freed, and granted to the same owner again.
+    Other::at(&place).await.execute("UPDATE locks SET fence = fence + 1").await;
+    assert!(!held.is_held().await.unwrap());
+    held.release().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_none());
+    // Nobody uses that one, so that its owner gets it anew.
+    let again = lock(&*here, "1", Duration::ZERO).await.unwrap();
+    assert!(again.fence() > fence + 1);
+    again.release().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_some());
+}
+
+async fn a_lock_that_was_granted_to_nobody_is_free_after_a_renewal(place: Place) {
+    let there = owner(&place, LONG).await;
+    there.renew().await.unwrap();
+    let impatient = Options { lease: LONG, timeout: Duration::from_secs(1), ..keyed(&place.options) };
+    let here = place.open_with(&impatient).await.writes();
+    let used = lock(&*here, "2", LONG).await.unwrap();
+    let mut other = Other::at(&place).await;
+    other.block_locks().await;
+    let error = here.lock("textus", &user_id("1"), LONG).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    other.execute("ROLLBACK").await;
+    // What was tried is given up before the next has his turn, in vain where the database comes to the grant only then.
+    lock(&*here, "1", LONG).await.expect("it is free").release().await.unwrap();
+    other
+        .execute("UPDATE locks SET fence = fence + 1, owner = (SELECT max(owner) FROM owners) WHERE user_id = '1'")
+        .await;
+    assert!(lock(&*there, "1", SHORT).await.is_none());
+    sleep(SHORT * 2).await; // whoever waits is the heir for a while
+    here.renew().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_some());
+    assert!(used.is_held().await.unwrap() && lock(&*there, "2", Duration::ZERO).await.is_none());
 }
 
 async fn no_process_is_left_out_of_a_lock(place: Place) {
