@@ -38,6 +38,7 @@ pub trait Locks: Send + Sync {
 pub struct Lock {
     /// `None` as long as it is only asked for, which no caller sees.
     fence: Option<u64>,
+    previous: Option<u64>,
     grant: Option<Box<dyn Grant>>,
     turn: Option<Turn>,
 }
@@ -61,25 +62,34 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 impl Lock {
     /// A lock in memory: the turn is all there is to it.
-    pub(crate) fn within_process(fence: u64, turn: Turn) -> Self {
-        Self { fence: Some(fence), grant: None, turn: Some(turn) }
+    pub(crate) fn within_process(fence: u64, previous: Option<u64>, turn: Turn) -> Self {
+        Self { fence: Some(fence), previous, grant: None, turn: Some(turn) }
     }
 
     /// A lock that the turn gives the right to ask for. Whatever comes of that, it is given back in the end.
     pub(crate) fn asked_for(grant: Box<dyn Grant>, turn: Turn) -> Self {
-        Self { fence: None, grant: Some(grant), turn: Some(turn) }
+        Self { fence: None, previous: None, grant: Some(grant), turn: Some(turn) }
     }
 
     /// The same lock, granted.
-    pub(crate) fn granted(self, fence: u64) -> Self {
+    pub(crate) fn granted(self, fence: u64, previous: Option<u64>) -> Self {
         let mut lock = self;
-        lock.fence = Some(fence);
+        (lock.fence, lock.previous) = (Some(fence), previous);
         lock
     }
 
     /// A number that is higher than those of all earlier locks of the same user, whoever had them.
     pub fn fence(&self) -> u64 {
         self.fence.unwrap_or_default()
+    }
+
+    /// The number of the lock of the same user that was granted before this one, whoever had it: what differs from the
+    /// number of an earlier lock says that somebody may have written the user since. `None` where the store knows of
+    /// none, because there was none, or because it was [forgotten](Writes::sweep) since; then nobody knows.
+    ///
+    /// A lock that was granted while its caller did not wait for the answer any more counts as well.
+    pub fn previous(&self) -> Option<u64> {
+        self.previous
     }
 
     /// Whether the lock still is the caller's: the lease has not ended, and nobody else got the lock.

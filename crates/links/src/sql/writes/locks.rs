@@ -29,10 +29,11 @@ const GRANT: &str = "
     ON CONFLICT (upstream, user_id) DO UPDATE SET
         owner = excluded.owner,
         fence = CASE WHEN locks.fence < excluded.fence THEN excluded.fence ELSE locks.fence + 1 END,
+        previous = locks.fence,
         heir = NULL
     WHERE locks.owner IS NULL
         AND (locks.heir IS NULL OR locks.heir = excluded.owner OR locks.heir_until < excluded.fence)
-    RETURNING fence";
+    RETURNING fence, previous";
 const OWNER: &str = "
     SELECT owner, fence, EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = l.owner AND o.until > now)
     FROM locks AS l WHERE upstream = $1 AND user_id = $2 AND owner IS NOT NULL";
@@ -40,9 +41,10 @@ const TAKE_OVER: &str = "
     UPDATE locks SET
         owner = $3,
         fence = CASE WHEN fence < (SELECT now FROM clock) THEN (SELECT now FROM clock) ELSE fence + 1 END,
+        previous = fence,
         heir = NULL
     WHERE upstream = $1 AND user_id = $2 AND owner = $4 AND fence = $5
-    RETURNING fence";
+    RETURNING fence, previous";
 const BE_HEIR: &str = "
     UPDATE locks SET heir = $3, heir_until = (SELECT now FROM clock) + $4
     WHERE upstream = $1 AND user_id = $2
@@ -86,10 +88,10 @@ impl Unanswered {
 }
 
 impl<D: Database> Granted<D> {
-    /// Asks once. The answer is the fence.
-    async fn ask(&self) -> Result<Option<u64>, StoreError> {
+    /// Asks once. The answer is the fence, and the one before.
+    async fn ask(&self) -> Result<Option<(u64, Option<u64>)>, StoreError> {
         let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
-        let granted: Option<(i64,)> = within(self.timeout, async {
+        let granted: Option<(i64, Option<i64>)> = within(self.timeout, async {
             let mut writer = self.database.writer().await?;
             if let Some(granted) = writer.row(GRANT, &[upstream, user, me]).await? {
                 return Ok(Some(granted));
@@ -106,7 +108,7 @@ impl<D: Database> Granted<D> {
         })
         .await
         .inspect_err(|_| self.unanswered.note())?;
-        Ok(granted.map(|(fence,)| unsigned(fence)))
+        Ok(granted.map(|(fence, previous)| (unsigned(fence), previous.map(unsigned))))
     }
 
     /// Asks once, and whatever becomes of the caller, what is granted is given back if nobody waits for it any more.
@@ -114,7 +116,7 @@ impl<D: Database> Granted<D> {
         let this = self.clone();
         let asking = tokio::spawn(async move {
             Ok(match this.ask().await? {
-                Some(fence) => (lock.granted(fence), true),
+                Some((fence, previous)) => (lock.granted(fence, previous), true),
                 None => (lock, false),
             })
         });
