@@ -69,6 +69,7 @@ impl Ledger {
                 request: care.request.into(),
                 upstream: care.upstream.into(),
                 user: user.cloned(),
+                fence: None,
                 operation: care.operation.into(),
                 client: care.client.into(),
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),

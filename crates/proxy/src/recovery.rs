@@ -119,7 +119,7 @@ impl Recovery {
         let settled = self.settle_taken(&journal, taken, upstream, way).await;
         if settled.is_err() {
             // Where it cannot be left, it is when the lease ends.
-            let _ = journal.release(entry.id).await;
+            let _ = journal.release(entry.id, None).await;
         }
         settled.map(|()| true)
     }

@@ -221,7 +221,7 @@ impl Repeatable {
                 let number = entry.id;
                 if let Err(error) = recovery::go_on(&self.route, entry).await {
                     // Where it cannot be left, it is when the lease ends.
-                    let _ = writes.release(number).await;
+                    let _ = writes.release(number, None).await;
                     return Err(error);
                 }
                 let shown = self.show(&request, StatusCode::OK).await?;
@@ -347,6 +347,7 @@ mod tests {
             request: text(),
             upstream: text(),
             user: None,
+            fence: None,
             operation: text(),
             client: text(),
             writes: vec![write.clone(), write],

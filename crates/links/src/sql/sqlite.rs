@@ -37,11 +37,12 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("links", include_str!("../../migrations/sqlite/1_links.sql")),
     ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
     ("locks", include_str!("../../migrations/sqlite/3_locks.sql")),
     ("repeats", include_str!("../../migrations/sqlite/4_repeats.sql")),
+    ("fences", include_str!("../../migrations/sqlite/5_fences.sql")),
 ];
 
 /// Links in a file, for one process; others may look and change now and then.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlingua_core::{Bytes, Text, UserId, http::Method};
 
 #[cfg(doc)]
-use crate::{Options, Repeats, StoreErrorKind};
+use crate::{Lock, Options, Repeats, StoreErrorKind};
 use crate::{StoreError, link::is_storable};
 
 /// Where it is written down what is about to be written at an upstream, and what came of it.
@@ -43,10 +43,13 @@ pub trait Journal: Send + Sync {
 
     /// Leaves an open entry to whoever takes it over: the caller can do nothing about it, and somebody else may.
     ///
+    /// With the fence of the lock that the caller has, the entry remembers that one from then on, so that the caller
+    /// does not count as somebody who had the lock [since](Intent::fence).
+    ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Lost`]: the entry is not the caller's any more, or closed. The store does not answer.
-    async fn release(&self, entry: EntryId) -> Result<(), StoreError>;
+    async fn release(&self, entry: EntryId, fence: Option<u64>) -> Result<(), StoreError>;
 
     /// Notes that somebody has seen to an entry that was closed as [partial](Ending::Partial), whoever closed it.
     ///
@@ -113,6 +116,9 @@ pub struct Intent {
     pub upstream: Text,
     /// The upstream's id of the user, where there is one yet.
     pub user: Option<UserId>,
+    /// The [fence](Lock::fence) of the user's lock under which it was opened, where there is a user. Whoever has the
+    /// lock later, and is told that this is the one [before](Lock::previous), knows that nobody had it since.
+    pub fence: Option<u64>,
     /// The name of the operation that the client called.
     pub operation: Text,
     /// The name of the client.
@@ -241,7 +247,7 @@ impl Intent {
     ///
     /// No store can keep it.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let Self { request, upstream, user, operation, client, writes: _ } = self;
+        let Self { request, upstream, user, fence: _, operation, client, writes: _ } = self;
         let texts = [request, upstream, operation, client].map(Text::as_str);
         if !texts.into_iter().chain(user.as_ref().map(UserId::as_str)).all(is_storable) {
             return Err(StoreError::unfit("a text about a plan that is too long or holds a NUL"));

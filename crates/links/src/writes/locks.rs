@@ -36,7 +36,9 @@ pub trait Locks: Send + Sync {
 ///
 /// A lock that is dropped is free soon after; one that is [released](Self::release) is free then.
 pub struct Lock {
-    fence: u64,
+    /// `None` as long as it is only asked for, which no caller sees.
+    fence: Option<u64>,
+    previous: Option<u64>,
     grant: Option<Box<dyn Grant>>,
     turn: Option<Turn>,
 }
@@ -47,8 +49,9 @@ pub(crate) trait Grant: Send + Sync {
     /// Whether it is still in force.
     async fn is_held(&self, fence: u64) -> Result<bool, StoreError>;
 
-    /// Gives it back, or up what was tried to get it.
-    async fn give_back(&self) -> Result<(), StoreError>;
+    /// Gives back what was granted with that fence, and nothing else, however late it comes. Without one, gives up what
+    /// was tried to get it, and what was granted without an answer; the caller still has the turn then.
+    async fn give_back(&self, fence: Option<u64>) -> Result<(), StoreError>;
 
     /// Whether the store is closed, so that nothing can be given back any more.
     fn is_closed(&self) -> bool;
@@ -59,25 +62,34 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 impl Lock {
     /// A lock in memory: the turn is all there is to it.
-    pub(crate) fn within_process(fence: u64, turn: Turn) -> Self {
-        Self { fence, grant: None, turn: Some(turn) }
+    pub(crate) fn within_process(fence: u64, previous: Option<u64>, turn: Turn) -> Self {
+        Self { fence: Some(fence), previous, grant: None, turn: Some(turn) }
     }
 
     /// A lock that the turn gives the right to ask for. Whatever comes of that, it is given back in the end.
     pub(crate) fn asked_for(grant: Box<dyn Grant>, turn: Turn) -> Self {
-        Self { fence: 0, grant: Some(grant), turn: Some(turn) }
+        Self { fence: None, previous: None, grant: Some(grant), turn: Some(turn) }
     }
 
     /// The same lock, granted.
-    pub(crate) fn granted(self, fence: u64) -> Self {
+    pub(crate) fn granted(self, fence: u64, previous: Option<u64>) -> Self {
         let mut lock = self;
-        lock.fence = fence;
+        (lock.fence, lock.previous) = (Some(fence), previous);
         lock
     }
 
     /// A number that is higher than those of all earlier locks of the same user, whoever had them.
     pub fn fence(&self) -> u64 {
-        self.fence
+        self.fence.unwrap_or_default()
+    }
+
+    /// The number of the lock of the same user that was granted before this one, whoever had it: what differs from the
+    /// number of an earlier lock says that somebody may have written the user since. `None` where the store knows of
+    /// none, because there was none, or because it was [forgotten](Writes::sweep) since; then nobody knows.
+    ///
+    /// A lock that was granted while its caller did not wait for the answer any more counts as well.
+    pub fn previous(&self) -> Option<u64> {
+        self.previous
     }
 
     /// Whether the lock still is the caller's: the lease has not ended, and nobody else got the lock.
@@ -87,7 +99,7 @@ impl Lock {
     /// The store does not answer.
     pub async fn is_held(&self) -> Result<bool, StoreError> {
         match &self.grant {
-            Some(grant) => grant.is_held(self.fence).await,
+            Some(grant) => grant.is_held(self.fence()).await,
             None => Ok(true),
         }
     }
@@ -99,7 +111,7 @@ impl Lock {
     /// The store does not answer. Then it is tried again, as with a lock that is dropped.
     pub async fn release(mut self) -> Result<(), StoreError> {
         if let Some(grant) = &self.grant {
-            grant.give_back().await?;
+            grant.give_back(self.fence).await?;
             self.grant = None;
         }
         Ok(())
@@ -109,10 +121,10 @@ impl Lock {
 impl Drop for Lock {
     /// As long as it is not given back, nobody else in this process has his turn.
     fn drop(&mut self) {
-        let (Some(grant), turn) = (self.grant.take(), self.turn.take()) else { return };
+        let (Some(grant), turn, fence) = (self.grant.take(), self.turn.take(), self.fence) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                while let Err(error) = grant.give_back().await
+                while let Err(error) = grant.give_back(fence).await
                     && error.is_retryable()
                     && !grant.is_closed()
                 {
@@ -126,7 +138,7 @@ impl Drop for Lock {
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").field("fence", &self.fence).finish_non_exhaustive()
+        f.debug_struct("Lock").field("fence", &self.fence()).finish_non_exhaustive()
     }
 }
 

@@ -4,15 +4,12 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroU32,
     ops::Bound,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use async_trait::async_trait;
-use interlingua_core::{Response, UserId};
+use interlingua_core::{Response, Text, UserId};
 
 use super::{
     Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Queues, Repeats, Shown, State,
@@ -25,8 +22,7 @@ use crate::StoreError;
 pub(crate) struct Kept {
     journal: Mutex<Entered>,
     queues: Queues,
-    /// The number that the last lock got.
-    fence: AtomicU64,
+    fences: Mutex<Fences>,
     /// What was begun, by the hash of client and key.
     repeats: Mutex<HashMap<[u8; 32], Request>>,
 }
@@ -38,6 +34,30 @@ struct Entered {
     left: BTreeSet<EntryId>,
     /// The number that the last entry got.
     last: i64,
+}
+
+/// The numbers of locks.
+#[derive(Debug, Default)]
+struct Fences {
+    /// The number that the last lock got, whoever's.
+    last: u64,
+    /// The number that the last lock of each user got, as long as there are few users.
+    of: HashMap<(Text, UserId), u64>,
+}
+
+/// The last locks of how many users are known. Then all are forgotten, which costs nothing: they are only asked for by
+/// whoever goes on after a crash, and a crash forgets all of this.
+const MOST_FENCES: usize = 10_000;
+
+impl Fences {
+    /// The number of a lock of a user, and that of the one before.
+    fn next(&mut self, upstream: &str, user: &UserId) -> (u64, Option<u64>) {
+        if self.of.len() >= MOST_FENCES {
+            self.of.clear();
+        }
+        self.last += 1;
+        (self.last, self.of.insert((upstream.into(), user.clone()), self.last))
+    }
 }
 
 /// A request that may be repeated.
@@ -137,9 +157,10 @@ impl Journal for Kept {
         Ok(())
     }
 
-    async fn release(&self, entry: EntryId) -> Result<(), StoreError> {
+    async fn release(&self, entry: EntryId, fence: Option<u64>) -> Result<(), StoreError> {
         let mut journal = self.journal();
-        journal.open(entry)?;
+        let intent = &mut journal.open(entry)?.intent;
+        intent.fence = fence.or(intent.fence);
         journal.left.insert(entry);
         Ok(())
     }
@@ -184,8 +205,11 @@ impl Journal for Kept {
 impl Locks for Kept {
     async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
         let turn = self.queues.turn(upstream, user, patience).await?;
-        let fence = || self.fence.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(turn.map(|turn| Lock::within_process(fence(), turn)))
+        let next = || self.fences.lock().unwrap_or_else(PoisonError::into_inner).next(upstream, user);
+        Ok(turn.map(|turn| {
+            let (fence, previous) = next();
+            Lock::within_process(fence, previous, turn)
+        }))
     }
 }
 

@@ -39,6 +39,8 @@ pub trait Writes: Journal + Locks + Repeats + fmt::Debug {
     /// What needs a lease takes one, or renews one of which less than half is left. So a process that is idle may let
     /// its lease end.
     ///
+    /// It also frees the locks that were granted when nobody waited for them any more.
+    ///
     /// # Errors
     ///
     /// The store does not answer.

@@ -17,12 +17,12 @@ use interlingua_links::{
     Begun, Ending, EntryFilter, EntryId, Intent, Lock, Options, Shown, State, StoreError, StoreErrorKind, Undo, Write,
     Writes,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::time::sleep;
 
 use crate::{
     Promise,
-    place::{Place, user_id},
+    place::{Engine, Place, user_id},
     promises::some,
 };
 
@@ -35,11 +35,13 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         filters_of_entries_let_through_what_they_say,
         entries_are_swept_some_time_after_they_were_closed,
         an_entry_that_is_left_is_anybodys,
+        an_entry_remembers_a_fence,
         a_partial_entry_is_resolved_once,
         what_no_store_can_keep_is_not_opened,
         one_at_a_time_has_the_lock_of_a_user,
         whoever_waits_for_a_lock_comes_in_order,
         a_lock_that_nobody_waits_for_any_more_is_free,
+        a_lock_tells_the_one_before,
         a_request_is_begun_once_and_its_answer_told_again,
         a_request_that_is_forgotten_can_be_begun_afresh,
         an_answer_is_told_as_long_as_it_is_kept,
@@ -58,6 +60,9 @@ pub(crate) fn of_databases() -> impl IntoIterator<Item = (&'static str, Promise)
         of_many_who_take_over_one_does,
         without_the_key_there_are_no_bodies,
         a_lock_is_free_when_its_owner_is_gone,
+        a_lock_tells_whether_anybody_had_it_since,
+        a_lock_that_is_given_back_late_frees_no_later_one,
+        a_lock_that_was_granted_to_nobody_is_free_after_a_renewal,
         no_process_is_left_out_of_a_lock,
         a_request_whose_owner_is_gone_was_interrupted,
         a_request_whose_owner_is_gone_and_did_nothing_is_begun_afresh,
@@ -104,6 +109,7 @@ pub(crate) fn intent(user: &str, writes: usize) -> Intent {
         request: "0195f0c2-\"ü\"".into(),
         upstream: "textus".into(),
         user: Some(user_id(user)),
+        fence: Some(17),
         operation: "update-user".into(),
         client: "helpdesk".into(),
         writes: (0..writes).map(write).collect(),
@@ -134,10 +140,10 @@ async fn an_entry_that_is_left_is_anybodys(place: Place) {
     let writes = owner(&place, LONG).await;
     let entry = writes.open(&intent("1", 2), None).await.unwrap();
     assert!(ids(&*writes, &shown(Shown::Abandoned)).await.is_empty());
-    writes.release(entry).await.unwrap();
+    writes.release(entry, None).await.unwrap();
     lost(writes.mark(entry, 0, State::Sending).await);
     lost(writes.close(entry, Ending::Done, None).await);
-    lost(writes.release(entry).await);
+    lost(writes.release(entry, None).await);
     for kind in [Shown::Abandoned, Shown::Unsettled, Shown::Open] {
         assert_eq!(ids(&*writes, &shown(kind)).await, [entry]);
     }
@@ -146,7 +152,27 @@ async fn an_entry_that_is_left_is_anybodys(place: Place) {
     assert!(ids(&*writes, &shown(Shown::Unsettled)).await.is_empty());
     writes.mark(entry, 0, State::Applied).await.unwrap();
     writes.close(entry, Ending::Done, None).await.unwrap();
-    lost(writes.release(entry).await);
+    lost(writes.release(entry, None).await);
+}
+
+async fn an_entry_remembers_a_fence(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let fence = async |entry| {
+        let page = writes.entries(&all_entries(), None, some(1)).await.unwrap();
+        let shown = writes.entry(entry).await.unwrap().unwrap().intent.fence;
+        assert_eq!(page.entries[0].intent.fence, shown);
+        shown
+    };
+    let entry = writes.open(&Intent { fence: None, ..intent("1", 2) }, None).await.unwrap();
+    assert_eq!(fence(entry).await, None);
+    for (released, remembered) in [(None, None), (Some(18), Some(18)), (None, Some(18)), (Some(19), Some(19))] {
+        writes.release(entry, released).await.unwrap();
+        lost(writes.release(entry, Some(4711)).await);
+        assert_eq!(fence(entry).await, remembered);
+        assert_eq!(writes.take_over(entry).await.unwrap().unwrap().intent.fence, remembered);
+    }
+    writes.close(entry, Ending::Done, None).await.unwrap();
+    assert_eq!(fence(entry).await, Some(19));
 }
 
 async fn a_partial_entry_is_resolved_once(place: Place) {
@@ -165,7 +191,7 @@ async fn a_partial_entry_is_resolved_once(place: Place) {
 async fn an_entry_tells_what_was_written_down(place: Place) {
     let writes = owner(&place, LONG).await;
     let begun = SystemTime::now();
-    let created = Intent { user: None, ..intent("2", 1) };
+    let created = Intent { user: None, fence: None, ..intent("2", 1) };
     let (first, second) =
         (writes.open(&intent("1", 3), None).await.unwrap(), writes.open(&created, None).await.unwrap());
     assert!(first < second);
@@ -490,6 +516,20 @@ async fn a_lock_that_nobody_waits_for_any_more_is_free(place: Place) {
     }
 }
 
+async fn a_lock_tells_the_one_before(place: Place) {
+    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let mut before = None;
+    for round in 0..6 {
+        let held = lock(&*owners[round / 2 % 2], "1", LONG).await.unwrap();
+        assert_eq!(held.previous(), before);
+        before = Some(held.fence());
+        // That of somebody else is none of this user's.
+        let other = lock(&*owners[0], &format!("other {round}"), LONG).await.unwrap();
+        assert_eq!(other.previous(), None);
+        held.release().await.unwrap();
+    }
+}
+
 async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
     let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
     let held = lock(&*dead, "1", LONG).await.unwrap();
@@ -506,6 +546,96 @@ async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
     held.release().await.unwrap(); // which changes nothing
     assert!(lock(&*dead, "1", Duration::ZERO).await.is_none());
     assert!(taken.is_held().await.unwrap());
+}
+
+async fn a_lock_tells_whether_anybody_had_it_since(place: Place) {
+    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let held = lock(&*dead, "1", LONG).await.unwrap();
+    let opened = Intent { fence: Some(held.fence()), ..intent("1", 2) };
+    let entry = dead.open(&opened, None).await.unwrap();
+    sleep(SHORT * 2).await;
+    // Nobody had it since, and whoever leaves the entry under his own lock does not count.
+    for _ in 0..2 {
+        let found = heir.take_over(entry).await.unwrap().unwrap();
+        let taken = lock(&*heir, "1", LONG).await.unwrap();
+        assert_eq!(taken.previous(), found.intent.fence);
+        heir.release(entry, Some(taken.fence())).await.unwrap();
+        taken.release().await.unwrap();
+    }
+    lock(&*heir, "1", LONG).await.unwrap().release().await.unwrap();
+    let taken = lock(&*heir, "1", LONG).await.unwrap();
+    assert_ne!(taken.previous(), heir.entry(entry).await.unwrap().unwrap().intent.fence);
+}
+
+/// Somebody else at the database.
+enum Other {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Other {
+    async fn at(place: &Place) -> Self {
+        let address = place.address().await;
+        if place.engine == Engine::Sqlite {
+            Self::Sqlite(SqliteConnection::connect(&address).await.unwrap())
+        } else {
+            Self::Postgres(PgConnection::connect(&address).await.unwrap())
+        }
+    }
+
+    async fn execute(&mut self, statement: &'static str) {
+        match self {
+            Self::Sqlite(connection) => drop(connection.execute(statement).await.unwrap()),
+            Self::Postgres(connection) => drop(connection.execute(statement).await.unwrap()),
+        }
+    }
+
+    /// Keeps everybody else from the locks, until it ends its transaction.
+    async fn block_locks(&mut self) {
+        match self {
+            Self::Sqlite(_) => self.execute("BEGIN IMMEDIATE").await,
+            Self::Postgres(_) => self.execute("BEGIN; LOCK TABLE locks IN ACCESS EXCLUSIVE MODE").await,
+        }
+    }
+}
+
+async fn a_lock_that_is_given_back_late_frees_no_later_one(place: Place) {
+    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let held = lock(&*here, "1", LONG).await.unwrap();
+    let fence = held.fence();
+    // As if it had been freed, and granted to the same owner again.
+    Other::at(&place).await.execute("UPDATE locks SET previous = fence, fence = fence + 1").await;
+    assert!(!held.is_held().await.unwrap());
+    held.release().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_none());
+    // Nobody uses that one, so that its owner gets it anew.
+    let again = lock(&*here, "1", Duration::ZERO).await.unwrap();
+    assert_eq!(again.previous(), Some(fence + 1));
+    again.release().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_some());
+}
+
+async fn a_lock_that_was_granted_to_nobody_is_free_after_a_renewal(place: Place) {
+    let there = owner(&place, LONG).await;
+    there.renew().await.unwrap();
+    let impatient = Options { lease: LONG, timeout: Duration::from_secs(1), ..keyed(&place.options) };
+    let here = place.open_with(&impatient).await.writes();
+    let used = lock(&*here, "2", LONG).await.unwrap();
+    let mut other = Other::at(&place).await;
+    other.block_locks().await;
+    let error = here.lock("textus", &user_id("1"), LONG).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    other.execute("ROLLBACK").await;
+    // What was tried is given up before the next has his turn, in vain where the database comes to the grant only then.
+    lock(&*here, "1", LONG).await.expect("it is free").release().await.unwrap();
+    other
+        .execute("UPDATE locks SET fence = fence + 1, owner = (SELECT max(owner) FROM owners) WHERE user_id = '1'")
+        .await;
+    assert!(lock(&*there, "1", SHORT).await.is_none());
+    sleep(SHORT * 2).await; // whoever waits is the heir for a while
+    here.renew().await.unwrap();
+    assert!(lock(&*there, "1", Duration::ZERO).await.is_some());
+    assert!(used.is_held().await.unwrap() && lock(&*there, "2", Duration::ZERO).await.is_none());
 }
 
 async fn no_process_is_left_out_of_a_lock(place: Place) {

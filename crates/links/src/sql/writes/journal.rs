@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use interlingua_core::{Bytes, UserId, http::Method};
 use serde::{Deserialize, Serialize};
 
-use super::{Argument, Database, Kept, Session, changed, failed, time, within};
+use super::{Argument, Database, Kept, Session, changed, failed, signed, time, unsigned, within};
 use crate::{
     Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Shown, State, StoreError, Undo, Write,
     link::is_storable,
@@ -14,8 +14,8 @@ use crate::{
 };
 
 const OPEN: &str = "
-    INSERT INTO journal (owner, opened, request, upstream, user_id, operation, client, writes, states, bodies)
-    SELECT $1, now, $2, $3, $4, $5, $6, $7, $8, $9 FROM clock
+    INSERT INTO journal (owner, opened, request, upstream, user_id, fence, operation, client, writes, states, bodies)
+    SELECT $1, now, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM clock
     RETURNING entry";
 const MARK: &str = "
     UPDATE journal
@@ -28,7 +28,7 @@ const CLOSE: &str = "
     RETURNING entry";
 /// No owner has the number 0.
 const RELEASE: &str = "
-    UPDATE journal SET owner = 0 WHERE entry = $1 AND owner = $2 AND closed IS NULL
+    UPDATE journal SET owner = 0, fence = COALESCE($3, fence) WHERE entry = $1 AND owner = $2 AND closed IS NULL
     RETURNING entry";
 const RESOLVE: &str =
     "UPDATE journal SET ending = 'resolved', note = $2 WHERE entry = $1 AND ending = 'partial' RETURNING entry";
@@ -36,7 +36,7 @@ const ENTRY: &str = "SELECT * FROM journal WHERE entry = $1";
 /// The parameters: behind which entry; 0 for all, 1 for those that are open, 2 for those that are abandoned, 3 for those
 /// that are abandoned or partial; about which upstream; since when; how many.
 const ENTRIES: &str = "
-    SELECT entry, owner, opened, request, upstream, user_id, operation, client, writes, states,
+    SELECT entry, owner, opened, request, upstream, user_id, fence, operation, client, writes, states,
         NULL AS bodies, closed, ending, note
     FROM journal AS j
     WHERE entry > $1
@@ -72,6 +72,7 @@ struct EntryRow {
     request: String,
     upstream: String,
     user_id: Option<String>,
+    fence: Option<i64>,
     operation: String,
     client: String,
     writes: String,
@@ -144,6 +145,7 @@ impl EntryRow {
             request: self.request.into(),
             upstream: self.upstream.into(),
             user: self.user_id.map(UserId::new),
+            fence: self.fence.map(unsigned),
             operation: self.operation.into(),
             client: self.client.into(),
             writes: documents.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
@@ -228,6 +230,7 @@ impl<D: Database> Journal for Kept<D> {
                 intent.request.as_str().into(),
                 intent.upstream.as_str().into(),
                 intent.user.as_ref().map(UserId::as_str).into(),
+                intent.fence.map(signed).into(),
                 intent.operation.as_str().into(),
                 intent.client.as_str().into(),
                 documents.as_str().into(),
@@ -267,11 +270,12 @@ impl<D: Database> Journal for Kept<D> {
         .await
     }
 
-    async fn release(&self, entry: EntryId) -> Result<(), StoreError> {
+    async fn release(&self, entry: EntryId, fence: Option<u64>) -> Result<(), StoreError> {
         within(self.timeout, async {
             let owner = self.owner().await?;
             let mut transaction = self.database.transaction().await?;
-            changed(transaction.row(RELEASE, &[entry.0.into(), owner.into()]).await?, AN_ENTRY)?;
+            let arguments = [entry.0.into(), owner.into(), fence.map(signed).into()];
+            changed(transaction.row(RELEASE, &arguments).await?, AN_ENTRY)?;
             let _: Option<(i64,)> = transaction.row(TAKE_OVER_REPEAT, &[entry.0.into(), 0.into()]).await?;
             transaction.commit().await.map_err(failed)
         })

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,17 +19,21 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// How long the heir of a lock may take to come for it.
 const HEIR: Duration = Duration::from_millis(500);
 
-/// Whoever is first in this process's queue of the user finds the lock its own only where it was not given back.
+/// For how long an ask without an answer may still be granted: longer than a network delivers what it was given.
+const LATE: Duration = Duration::from_secs(60 * 60);
+
+/// Every statement that grants or frees a lock may come late, when its caller has given up and others have had the lock
+/// since. So one grants only what is free or is still as it was found, and one frees only the fence that it names.
 const GRANT: &str = "
     INSERT INTO locks (upstream, user_id, owner, fence) SELECT $1, $2, $3, now FROM clock WHERE true
     ON CONFLICT (upstream, user_id) DO UPDATE SET
         owner = excluded.owner,
         fence = CASE WHEN locks.fence < excluded.fence THEN excluded.fence ELSE locks.fence + 1 END,
+        previous = locks.fence,
         heir = NULL
-    WHERE locks.owner = excluded.owner
-        OR locks.owner IS NULL
-            AND (locks.heir IS NULL OR locks.heir = excluded.owner OR locks.heir_until < excluded.fence)
-    RETURNING fence";
+    WHERE locks.owner IS NULL
+        AND (locks.heir IS NULL OR locks.heir = excluded.owner OR locks.heir_until < excluded.fence)
+    RETURNING fence, previous";
 const OWNER: &str = "
     SELECT owner, fence, EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = l.owner AND o.until > now)
     FROM locks AS l WHERE upstream = $1 AND user_id = $2 AND owner IS NOT NULL";
@@ -36,9 +41,10 @@ const TAKE_OVER: &str = "
     UPDATE locks SET
         owner = $3,
         fence = CASE WHEN fence < (SELECT now FROM clock) THEN (SELECT now FROM clock) ELSE fence + 1 END,
+        previous = fence,
         heir = NULL
     WHERE upstream = $1 AND user_id = $2 AND owner = $4 AND fence = $5
-    RETURNING fence";
+    RETURNING fence, previous";
 const BE_HEIR: &str = "
     UPDATE locks SET heir = $3, heir_until = (SELECT now FROM clock) + $4
     WHERE upstream = $1 AND user_id = $2
@@ -48,11 +54,13 @@ const HELD: &str = "
     SELECT fence FROM locks AS l WHERE upstream = $1 AND user_id = $2 AND owner = $3 AND fence = $4
         AND EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = l.owner AND o.until > now)";
 const GIVE_BACK: &str = "
-    UPDATE locks SET
-        owner = CASE WHEN owner = $3 THEN NULL ELSE owner END,
-        heir = CASE WHEN heir = $3 THEN NULL ELSE heir END
-    WHERE upstream = $1 AND user_id = $2 AND (owner = $3 OR heir = $3)
+    UPDATE locks SET owner = NULL WHERE upstream = $1 AND user_id = $2 AND owner = $3 AND fence = $4
     RETURNING fence";
+const GIVE_UP: &str = "
+    UPDATE locks SET heir = NULL WHERE upstream = $1 AND user_id = $2 AND heir = $3
+    RETURNING fence";
+const MINE: &str = "SELECT fence FROM locks WHERE upstream = $1 AND user_id = $2 AND owner = $3";
+const ALL_MINE: &str = "SELECT upstream, user_id FROM locks WHERE owner = $1";
 
 /// A lock that an owner asks for, or has.
 #[derive(Clone)]
@@ -62,26 +70,45 @@ struct Granted<D> {
     upstream: String,
     user: UserId,
     owner: i64,
+    unanswered: Arc<Unanswered>,
+}
+
+/// When a lock was last asked for without an answer. It may be granted yet, to nobody.
+#[derive(Default)]
+pub(super) struct Unanswered(Mutex<Option<Instant>>);
+
+impl Unanswered {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_recent(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|asked| asked.elapsed() < LATE)
+    }
 }
 
 impl<D: Database> Granted<D> {
-    /// Asks once. The answer is the fence.
-    async fn ask(&self) -> Result<Option<u64>, StoreError> {
+    /// Asks once. The answer is the fence, and the one before.
+    async fn ask(&self) -> Result<Option<(u64, Option<u64>)>, StoreError> {
         let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
-        let fence: Option<(i64,)> = within(self.timeout, async {
+        let granted: Option<(i64, Option<i64>)> = within(self.timeout, async {
             let mut writer = self.database.writer().await?;
             if let Some(granted) = writer.row(GRANT, &[upstream, user, me]).await? {
                 return Ok(Some(granted));
             }
             let owner: Option<(i64, i64, bool)> = writer.row(OWNER, &[upstream, user]).await?;
-            if let Some((owner, fence, false)) = owner {
+            // Whoever is first in this process's queue finds the lock its own only where it was granted to nobody.
+            if let Some((owner, fence, is_alive)) = owner
+                && (owner == self.owner || !is_alive)
+            {
                 return writer.row(TAKE_OVER, &[upstream, user, me, owner.into(), fence.into()]).await;
             }
             let _: Option<(i64,)> = writer.row(BE_HEIR, &[upstream, user, me, HEIR.into()]).await?;
             Ok(None)
         })
-        .await?;
-        Ok(fence.map(|(fence,)| unsigned(fence)))
+        .await
+        .inspect_err(|_| self.unanswered.note())?;
+        Ok(granted.map(|(fence, previous)| (unsigned(fence), previous.map(unsigned))))
     }
 
     /// Asks once, and whatever becomes of the caller, what is granted is given back if nobody waits for it any more.
@@ -89,7 +116,7 @@ impl<D: Database> Granted<D> {
         let this = self.clone();
         let asking = tokio::spawn(async move {
             Ok(match this.ask().await? {
-                Some(fence) => (lock.granted(fence), true),
+                Some((fence, previous)) => (lock.granted(fence, previous), true),
                 None => (lock, false),
             })
         });
@@ -107,11 +134,23 @@ impl<D: Database> Grant for Granted<D> {
         Ok(held.is_some())
     }
 
-    async fn give_back(&self) -> Result<(), StoreError> {
-        let arguments = [self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into()];
-        let _: Option<(i64,)> =
-            within(self.timeout, async { self.database.writer().await?.row(GIVE_BACK, &arguments).await }).await?;
-        Ok(())
+    async fn give_back(&self, fence: Option<u64>) -> Result<(), StoreError> {
+        let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
+        within(self.timeout, async {
+            let mut writer = self.database.writer().await?;
+            let fence = match fence {
+                Some(fence) => Some((signed(fence),)),
+                None => {
+                    let _: Option<(i64,)> = writer.row(GIVE_UP, &[upstream, user, me]).await?;
+                    writer.row(MINE, &[upstream, user, me]).await?
+                }
+            };
+            if let Some((fence,)) = fence {
+                let _: Option<(i64,)> = writer.row(GIVE_BACK, &[upstream, user, me, fence.into()]).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn is_closed(&self) -> bool {
@@ -125,19 +164,45 @@ fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + (random % 1000) as f64 / 2000.0)
 }
 
+impl<D: Database> Kept<D> {
+    /// What one asks for a lock with, in turn.
+    fn grant(&self, upstream: &str, user: &UserId, owner: i64) -> Granted<D> {
+        Granted {
+            database: self.database.clone(),
+            timeout: self.timeout,
+            upstream: upstream.to_owned(),
+            user: user.clone(),
+            owner,
+            unanswered: Arc::clone(&self.unanswered),
+        }
+    }
+
+    /// Frees what was granted when nobody waited for it any more: what is this owner's, but nobody's here. Others would
+    /// wait for it as long as this process lives.
+    pub(super) async fn free_forgotten(&self) -> Result<(), StoreError> {
+        if !self.unanswered.is_recent() {
+            return Ok(());
+        }
+        let owner = within(self.timeout, self.owner()).await?;
+        let mine: Vec<(String, String)> =
+            within(self.timeout, async { self.database.reader().await?.rows(ALL_MINE, &[owner.into()]).await }).await?;
+        for (upstream, user) in mine {
+            let user = UserId::new(user);
+            if let Some(turn) = self.queues.turn(&upstream, &user, Duration::ZERO).await? {
+                Lock::asked_for(Box::new(self.grant(&upstream, &user, owner)), turn).release().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl<D: Database> Locks for Kept<D> {
     async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
         let begun = Instant::now();
         let Some(turn) = self.queues.turn(upstream, user, patience).await? else { return Ok(None) };
         let owner = within(self.timeout, self.owner()).await?;
-        let grant = Granted {
-            database: self.database.clone(),
-            timeout: self.timeout,
-            upstream: upstream.to_owned(),
-            user: user.clone(),
-            owner,
-        };
+        let grant = self.grant(upstream, user, owner);
         let mut lock = Lock::asked_for(Box::new(grant.clone()), turn);
         let (mut pause, longest) = PAUSES;
         loop {

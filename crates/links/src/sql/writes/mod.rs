@@ -10,6 +10,7 @@ mod repeats;
 use std::{
     fmt,
     future::Future,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -22,6 +23,7 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
+use self::locks::Unanswered;
 use super::{failed, signed, unsigned, within};
 use crate::{
     Options, StoreError, Writes,
@@ -201,6 +203,7 @@ pub(super) struct Kept<D> {
     bulk_timeout: Duration,
     owner: Mutex<Option<Owner>>,
     queues: Queues,
+    unanswered: Arc<Unanswered>,
 }
 
 /// An owner, and until when its lease lasts at least.
@@ -220,6 +223,7 @@ impl<D: Database> Kept<D> {
             bulk_timeout: options.bulk_timeout,
             owner: Mutex::default(),
             queues: Queues::default(),
+            unanswered: Arc::default(),
         }
     }
 
@@ -256,7 +260,8 @@ impl<D: Database> Writes for Kept<D> {
             let mut owner = self.owner.lock().await;
             self.renew_as(&mut owner).await.map(drop)
         })
-        .await
+        .await?;
+        self.free_forgotten().await
     }
 
     async fn sweep(&self, keep: Duration) -> Result<u64, StoreError> {
