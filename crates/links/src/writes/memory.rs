@@ -113,7 +113,8 @@ impl Journal for Kept {
         journal.last += 1;
         let id = EntryId(journal.last);
         let states = vec![State::NotSent; intent.writes.len()];
-        let entry = Entry { id, opened: SystemTime::now(), intent: intent.clone(), states, closed: None };
+        let intent = if intent.all_bodies().is_some() { intent.clone() } else { intent.bare() };
+        let entry = Entry { id, opened: SystemTime::now(), intent, states, closed: None };
         journal.entries.insert(id, entry);
         if let Some(request) = request {
             request.entry = Some(id);

@@ -37,6 +37,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         an_entry_that_is_left_is_anybodys,
         a_partial_entry_is_resolved_once,
         what_no_store_can_keep_is_not_opened,
+        a_plan_is_kept_with_all_of_its_bodies_or_none,
         one_at_a_time_has_the_lock_of_a_user,
         whoever_waits_for_a_lock_comes_in_order,
         a_lock_that_nobody_waits_for_any_more_is_free,
@@ -290,11 +291,18 @@ async fn what_no_store_can_keep_is_not_opened(place: Place) {
         let error = writes.close(entry, Ending::Done, Some(bad)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unfit);
     }
-    let mut unknown = intent("1", 2);
-    unknown.writes[1].undo.as_mut().unwrap().body = None;
-    assert_eq!(writes.open(&unknown, None).await.unwrap_err().kind(), StoreErrorKind::Unfit);
     let entry = writes.open(&intent("1", 0), None).await.unwrap();
     assert_eq!(writes.entry(entry).await.unwrap().unwrap().intent.writes, []);
+}
+
+async fn a_plan_is_kept_with_all_of_its_bodies_or_none(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let mut some = intent("1", 2);
+    some.writes[1].undo.as_mut().unwrap().body = None;
+    for (intent, kept) in [(intent("1", 2), intent("1", 2)), (some.clone(), some.bare())] {
+        let entry = writes.open(&intent, None).await.unwrap();
+        assert_eq!(writes.entry(entry).await.unwrap().unwrap().intent, kept);
+    }
 }
 
 async fn an_entry_is_there_when_opened_again(place: Place) {
