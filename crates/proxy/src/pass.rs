@@ -82,10 +82,15 @@ pub(crate) async fn pass(
     let journal = route.shared.links.writes();
     let mut ledger = match access {
         Access::Write => {
-            let write = write(&method, &target, &body, command.as_ref().ok());
+            let write = write(&method, &target, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
             let mut ledger = Ledger::open(&route.care(&*journal, context), user, vec![write], vec![None]).await?;
-            ledger.sending(0).await?;
+            if let Err(error) = ledger.sending(0).await {
+                // Nothing was sent, even if the journal has taken the mark.
+                ledger.mark(0, State::NotSent).await;
+                ledger.close(Some(error.message())).await;
+                return Err(error);
+            }
             Some(ledger)
         }
         Access::Read => None,
@@ -115,9 +120,10 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
-/// A write that passes, as a call.
-fn write(method: &Method, target: &str, body: &Bytes, command: Option<&Command>) -> Call {
-    let call = Call::write(method.clone(), target, body.clone(), Vec::new());
+/// A write that passes, as the journal has it: without its body, which is not kept, and its query, which may be personal.
+fn write(method: &Method, target: &str, command: Option<&Command>) -> Call {
+    let path = target.split('?').next().unwrap_or_default();
+    let call = Call::write(method.clone(), path, Bytes::new(), Vec::new());
     // A method says it of HTTP, and what it means says it of POST: a change is what is to be, and not one more.
     let is_repeatable = *method == Method::PUT || matches!(command, Some(Command::UpdateUser { .. }));
     if is_repeatable { call.repeatable() } else { call }

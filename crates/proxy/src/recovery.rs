@@ -146,8 +146,9 @@ async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Resul
 /// Something of it was done, and the rest can be neither done nor undone; the entry stays open.
 async fn bring_to_end(journal: &dyn Writes, upstream: &Upstream, entry: Entry, way: Way) -> Result<()> {
     let user = entry.intent.user.clone();
-    let mut ledger = Ledger::taken_over(journal, entry)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
+    let mut ledger = Ledger::taken_over(journal, entry).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "what was to be sent is not kept: it passed, or there is no journal.key")
+    })?;
     let settling = Settling {
         adapter: &*upstream.adapter,
         transport: &Direct(upstream),

@@ -94,6 +94,7 @@ impl Route {
             key: context.seen.repeat.get().map(RepeatKey::as_str),
             on_partial: self.on_partial,
             prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,
+            passes: self.passes(),
         }
     }
 
