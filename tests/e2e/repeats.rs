@@ -270,3 +270,29 @@ async fn what_nobody_can_look_for_stays_unclear() {
     let refused = ask(client).await.unwrap();
     refuses(Face::Ecgrid, &refused, 502, "PartialUpdate", &["nobody knows", "unknown"]);
 }
+
+/// The answer to a write that was done.
+const DONE: &str = r#"{"success": true, "data": {"userId": 1042}}"#;
+
+/// An upstream that refuses with 200 has not done it.
+#[tokio::test]
+async fn what_passes_is_kept_where_it_is_definite() {
+    let refused = |code| ok(&json!({"success": false, "errorCode": code, "message": "no", "data": null}).to_string());
+    for (code, is_kept) in [("RateLimitExceeded", false), ("InternalError", false), ("AccessDenied", true)] {
+        let mut upstream = Recorder::start().await;
+        let (_world, client) = in_front_of(&upstream).await;
+        let asking = renaming(&client);
+        upstream.next().await.answer(refused(code));
+        let first = asking.await.unwrap().expect(200);
+        assert_eq!(first.at("/errorCode"), code);
+        if is_kept {
+            is_replayed(&first, &rename(Face::Ecgrid, &client, "Jo").await);
+            continue;
+        }
+        let asking = renaming(&client);
+        upstream.next().await.answer(ok(DONE));
+        let done = asking.await.unwrap().expect(200);
+        assert_eq!((done.at("/success"), done.header("idempotency-replayed")), (true.into(), ""));
+        is_replayed(&done, &rename(Face::Ecgrid, &client, "Jo").await);
+    }
+}

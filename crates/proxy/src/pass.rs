@@ -7,7 +7,7 @@ use http::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step, User, UserId};
+use interlingua_core::{Access, Call, Command, Effect, ErrorKind, Outcome, Reply, Request, Result, Step, User, UserId};
 use interlingua_links::State;
 use tokio::time::Instant;
 
@@ -98,8 +98,10 @@ pub(crate) async fn pass(
     // Of a write nobody here knows whether twice has the effect of once.
     let message = Message { method, target, headers, body, access, repeatable: access == Access::Read, begun: false };
     let reply = route.upstream.send(message, context, deadline).await;
+    let mut not_done = None;
     if let Some(ledger) = &mut ledger {
-        let state = state(route, &ledger.writes()[0].call, &reply);
+        let (state, why) = came_of(route, &ledger.writes()[0].call, &reply);
+        not_done = why;
         ledger.mark(0, state).await;
         ledger.close(None).await;
     }
@@ -117,6 +119,9 @@ pub(crate) async fn pass(
     let mut response = Response::new(body::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
+    if let Some(not_done) = not_done {
+        response.extensions_mut().insert(not_done);
+    }
     Ok(response)
 }
 
@@ -129,15 +134,30 @@ fn write(method: &Method, target: &str, command: Option<&Command>) -> Call {
     if is_repeatable { call.repeatable() } else { call }
 }
 
-/// What came of a write that passed.
-fn state(route: &Route, write: &Call, reply: &Result<Reply>) -> State {
-    match reply.as_ref().map(|reply| route.upstream.adapter.accepted(write, reply)) {
-        Ok(Ok(())) => State::Applied,
-        Ok(Err(error)) if error.effect() == Effect::Refused => State::Refused,
-        // An answer that nobody understands tells nothing.
-        Ok(Err(_)) => State::Unknown,
-        Err(error) => state_after(error),
+/// What an upstream's answer that passes says of a write, where it does not say that it was done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotDone {
+    pub(crate) kind: ErrorKind,
+    pub(crate) effect: Effect,
+}
+
+/// What came of a write that passed, and why it was not done, where the answer says so.
+fn came_of(route: &Route, write: &Call, reply: &Result<Reply>) -> (State, Option<NotDone>) {
+    match reply.as_ref().map(|reply| accepted(route, write, reply)) {
+        Ok(Ok(())) => (State::Applied, None),
+        Ok(Err(error)) => (state_after(&error), Some(NotDone { kind: error.kind(), effect: error.effect() })),
+        Err(error) => (state_after(error), None),
     }
+}
+
+fn accepted(route: &Route, write: &Call, reply: &Reply) -> Result<()> {
+    let body = body::decoded(reply, LARGEST_USER).unwrap_or_else(|_| reply.body.clone());
+    let accepted = route.upstream.adapter.accepted(write, &Reply { body, ..reply.clone() });
+    // An answer that nobody understands tells nothing.
+    accepted.map_err(|error| match error.effect() {
+        Effect::NothingSent => error.with_effect(Effect::Unknown),
+        Effect::Refused | Effect::Unknown => error,
+    })
 }
 
 /// The calls of our own beside a request that passes.

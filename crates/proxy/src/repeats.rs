@@ -22,6 +22,7 @@ use crate::{
     body::{self, Body, ReadBody},
     layers::refusal,
     linking::store_error,
+    pass::NotDone,
     prefer::{PREFER, PREFERENCE_APPLIED},
     recovery,
     repeat_key::RepeatKey,
@@ -98,24 +99,20 @@ enum Settled {
 }
 
 impl Settled {
-    /// What was answered by an upstream whose answers pass.
-    fn by_status(status: StatusCode) -> Self {
-        match status {
-            // About the gateway's own credential, or its rate.
-            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => Self::Forgotten,
-            StatusCode::REQUEST_TIMEOUT => Self::Open,
-            status if status.is_server_error() => Self::Open,
-            _ => Self::Kept,
-        }
+    /// By an answer; of those that pass, some are refusals.
+    fn by_answer(response: &Response<Body>) -> Self {
+        let not_done: Option<&NotDone> = response.extensions().get();
+        not_done.map_or(Self::Kept, |not_done| Self::by_failure(not_done.kind, not_done.effect))
     }
 
-    fn by_error(error: &Error) -> Self {
-        match (error.kind(), error.effect()) {
+    fn by_failure(kind: ErrorKind, effect: Effect) -> Self {
+        match (kind, effect) {
             (ErrorKind::Partial, _) | (_, Effect::Unknown) => Self::Open,
             // That is what the client asked to be told. Whatever else was refused before anything was sent, such as a
             // user that is not linked, somebody may put right.
             (ErrorKind::PreconditionFailed, _) => Self::Kept,
             (_, Effect::NothingSent) => Self::Forgotten,
+            // About the gateway's own credential, or its rate.
             (ErrorKind::RateLimited | ErrorKind::Unavailable, Effect::Refused) => Self::Forgotten,
             (_, Effect::Refused) => Self::Kept,
         }
@@ -144,7 +141,7 @@ impl Repeatable {
         let _ = self.context.seen.repeat.set(self.key.clone());
         match answer::by_route(Arc::clone(&self.route), request).await {
             Ok(response) => {
-                match Settled::by_status(response.status()) {
+                match Settled::by_answer(&response) {
                     Settled::Kept => return self.keep(response).await,
                     Settled::Forgotten => self.settle(None).await,
                     Settled::Open => {}
@@ -152,7 +149,7 @@ impl Repeatable {
                 Ok(response)
             }
             Err(error) => {
-                match Settled::by_error(&error) {
+                match Settled::by_failure(error.kind(), error.effect()) {
                     Settled::Kept => drop(self.keep(refusal(Some(&self.route), &error)).await),
                     Settled::Forgotten => self.settle(None).await,
                     Settled::Open => {}
@@ -394,17 +391,7 @@ mod tests {
             (refused(ErrorKind::Unavailable, StatusCode::BAD_GATEWAY), Settled::Open),
             (Error::partial(Vec::new(), Error::new(ErrorKind::Unavailable, "")), Settled::Open),
         ] {
-            assert_eq!(Settled::by_error(&error), settled, "{error:?}");
-        }
-        for (status, settled) in [
-            (201, Settled::Kept),
-            (404, Settled::Kept),
-            (401, Settled::Forgotten),
-            (429, Settled::Forgotten),
-            (408, Settled::Open),
-            (502, Settled::Open),
-        ] {
-            assert_eq!(Settled::by_status(StatusCode::from_u16(status).unwrap()), settled, "{status}");
+            assert_eq!(Settled::by_failure(error.kind(), error.effect()), settled, "{error:?}");
         }
     }
 }
