@@ -296,3 +296,29 @@ async fn what_passes_is_kept_where_it_is_definite() {
         is_replayed(&done, &rename(Face::Ecgrid, &client, "Jo").await);
     }
 }
+
+/// A world that lasts and seals nothing: answers are made anew.
+async fn sealing_nothing() -> (World, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
+    (Setup::new().replace("store = \"memory\"", &store).start().await, folder)
+}
+
+/// A repeat tells, and changes nothing: later answers show the role that was set last, and not that of the repeat.
+#[tokio::test]
+async fn a_repeat_has_no_effect_of_its_own() {
+    let (world, _folder) = sealing_nothing().await;
+    let client = world.crossed_ecgrid();
+    let set = async |client: &Client, mailbox: u32| {
+        let role = json!({"userId": 1042, "authLevel": "MailboxUser", "networkId": 1, "mailboxId": mailbox});
+        client.ask("POST /v2/users/role", &role).await.expect(200)
+    };
+    let repeated = client.clone().header("idempotency-key", KEY);
+    let first = set(&repeated, 101).await;
+    set(&client, 102).await;
+    let again = set(&repeated, 101).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.at("/data/mailboxId"), first.at("/data/mailboxId"));
+    let shown = client.get("/v2/users/1042").await.expect(200);
+    assert_eq!(shown.at("/data/mailboxId"), 102);
+}

@@ -224,7 +224,10 @@ impl Translation {
         let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
-        let answer = self.answer(understood, executed).await;
+        let answer = match self.remember_what_was_set(&understood.command).await {
+            Ok(()) => self.answer(understood, executed).await,
+            Err(error) => Err(error),
+        };
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
     }
 
@@ -290,7 +293,7 @@ impl Translation {
                 let (mut user, more) = self.route.pair().to_face(*user, asked, unlinked).await?;
                 notes.extend(more);
                 if let Some(scope) = command.grants().shown_scope() {
-                    self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
+                    show_what_was_set(&mut user, command.grants(), scope.clone());
                 }
                 Outcome::User(Box::new(user))
             }
@@ -359,19 +362,16 @@ impl Translation {
         Ok(Answer { response: writing.response, version, operation: operation.to_owned(), entries, calls })
     }
 
-    /// The answer to a changed role shows that role, and so do later answers.
-    async fn show_what_was_set(&self, user: &mut User, change: &GrantChange, scope: Scope) -> Result<()> {
+    /// Later answers show the role that was set last, too.
+    async fn remember_what_was_set(&self, command: &Command) -> Result<()> {
+        let change = command.grants();
+        let (Some(user), Some(scope)) = (command.user(), change.shown_scope()) else { return Ok(()) };
         let removed = matches!(change, GrantChange::Remove(_));
-        if let (true, Some(grants)) = (removed, &mut user.grants) {
-            grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
-        }
         let set_last = if removed { Patch::Clear } else { Patch::Set(scope.id.clone()) };
         let remembered = Remembered { scope: set_last, ..Remembered::default() };
         let links = &self.route.shared.links;
         let face = self.route.face.dialect().name;
-        links.remember(face, &user.id, &remembered).await.map_err(|error| store_error(&error))?;
-        user.primary_scope = Some(scope);
-        Ok(())
+        links.remember(face, user, &remembered).await.map_err(|error| store_error(&error))
     }
 
     fn judge(&self, notes: &[Note], access: Access) -> Result<()> {
@@ -386,6 +386,17 @@ impl Translation {
         };
         notes.iter().take(MOST_ENTRIES).map(entry).collect()
     }
+}
+
+/// The answer to a changed role shows that role. Made anew, it must not say that a role is gone that was given again.
+fn show_what_was_set(user: &mut User, change: &GrantChange, scope: Scope) {
+    let removed = matches!(change, GrantChange::Remove(_));
+    if let (true, Some(grants)) = (removed, &mut user.grants)
+        && grants.iter().all(|grant| grant.scope.id != scope.id)
+    {
+        grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
+    }
+    user.primary_scope = Some(scope);
 }
 
 /// How long a store that does not answer is left alone.
