@@ -22,7 +22,7 @@ use crate::{
     settle::state_after,
     trace::Context,
     upstream::Message,
-    version::{IfMatch, Version},
+    version::{IfMatch, Version, no_match},
 };
 
 /// A request on its way through.
@@ -67,6 +67,9 @@ pub(crate) async fn pass(
         _ => None,
     };
     if let Some(if_match) = &if_match {
+        if let Ok(Command::CreateUser(_)) = command {
+            return Err(no_match());
+        }
         let upstream = Straight::new(route, context);
         let version = upstream.version(command.as_ref().ok()).await?;
         if !upstream.has_versions.into_inner() {

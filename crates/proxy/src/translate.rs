@@ -25,7 +25,7 @@ use crate::{
     report::Entry,
     route::Route,
     trace::Context,
-    version::{IfMatch, Version},
+    version::{IfMatch, Version, no_match},
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -205,7 +205,8 @@ impl Translation {
             let _ = self.held.set(held);
         }
         if let Some(if_match) = &self.if_match {
-            if_match.check(self.version(user.as_ref(), asked.as_ref()).await?.as_ref())?;
+            let (Some(user), Some(asked)) = (&user, &asked) else { return Err(no_match()) };
+            if_match.check(self.version(user, asked).await?.as_ref())?;
         }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
@@ -250,9 +251,8 @@ impl Translation {
         self.answer(understood, executed).await.map(Some)
     }
 
-    /// The version that the user has now; none where there is no user yet.
-    async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
-        let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
+    /// The version that the user has now; none where too little is known of it.
+    async fn version(&self, user: &UserId, asked: &UserId) -> Result<Option<Version>> {
         let executed = self.route.executor(self).read(&Command::GetUser { user: user.clone() }).await?;
         let present = executed.outcome.user().ok_or_else(no_user)?;
         let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
