@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Client},
-    harness::{Setup, World, calls, writes},
+    harness::{ECGRID_KEY, Setup, World, calls, writes},
     recorder::{Recorder, ok},
     refusals::{Face, refuses},
 };
@@ -297,6 +297,23 @@ async fn what_passes_is_kept_where_it_is_definite() {
     }
 }
 
+#[tokio::test]
+async fn where_a_user_was_created_is_told_again() {
+    let mut upstream = Recorder::start().await;
+    let world = Setup::new().textus_at(upstream.address).start().await;
+    let client = world.pass_textus().header("idempotency-key", KEY);
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { create(Face::Textus, &client).await }
+    });
+    let created = "HTTP/1.1 201 Created\r\nlocation: /users/xyz\r\ncontent-length: 2\r\n\r\n{}";
+    upstream.next().await.answer(created);
+    let first = asking.await.unwrap().expect(201);
+    let again = create(Face::Textus, &client).await;
+    assert_eq!([&first, &again].map(|answer| answer.header("location").to_owned()), ["/users/xyz", "/users/xyz"]);
+    is_replayed(&first, &again);
+}
+
 /// A world that lasts and seals nothing: answers are made anew.
 async fn sealing_nothing() -> (World, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -321,4 +338,26 @@ async fn a_repeat_has_no_effect_of_its_own() {
     assert_eq!(again.at("/data/mailboxId"), first.at("/data/mailboxId"));
     let shown = client.get("/v2/users/1042").await.expect(200);
     assert_eq!(shown.at("/data/mailboxId"), 102);
+}
+
+#[tokio::test]
+async fn a_value_in_another_header_is_another_request() {
+    let world = World::start().await;
+    let client = world.pass_ecgrid().header("idempotency-key", KEY);
+    rename(Face::Ecgrid, &client.clone().header("prefer", "\"x\""), "Jo").await.expect(200);
+    rename(Face::Ecgrid, &client.header("if-match", "\"x\""), "Jo").await.expect(422);
+}
+
+/// Two listeners to the same upstream that do not do the same.
+#[tokio::test]
+async fn a_route_with_another_policy_is_another_request() {
+    for policy in ["delete = \"terminate\"", "on_loss = \"allow\"", "on_partial = \"undo\""] {
+        let route = "[[listeners.routes]]\nface = \"ecgrid\"\nupstream = \"ecgrid\"";
+        let setup = Setup::new().with(&format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n{route}\n{policy}\n"));
+        let world = setup.start().await;
+        let other = Client::ecgrid(world.address(2), ECGRID_KEY).header("idempotency-key", KEY);
+        let client = world.pass_ecgrid().header("idempotency-key", KEY);
+        rename(Face::Ecgrid, &client, "Jo").await.expect(200);
+        rename(Face::Ecgrid, &other, "Jo").await.expect(422);
+    }
 }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER},
+    header::{ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER},
 };
 use http_body_util::BodyExt;
 use interlingua_core::{Command, Effect, Error, ErrorKind, Result};
@@ -35,7 +35,7 @@ use crate::{
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The headers that are kept of an answer: those that say something about what was done.
-const KEPT: [HeaderName; 6] = [CONTENT_TYPE, ETAG, ALLOW, RETRY_AFTER, FIDELITY, PREFERENCE_APPLIED];
+const KEPT: [HeaderName; 7] = [CONTENT_TYPE, ETAG, LOCATION, ALLOW, RETRY_AFTER, FIDELITY, PREFERENCE_APPLIED];
 
 /// When to come back for the answer to a request that somebody is at.
 const SOON: Duration = Duration::from_secs(1);
@@ -69,18 +69,25 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
 /// All that makes one request differ from another; the client is told apart by the store.
 fn fingerprint(route: &Route, request: &Request<ReadBody>) -> [u8; 32] {
     let server = route.upstream.server();
+    // What two routes between the same sides may do otherwise.
+    let policy = format!("{:?}", (&route.loss, route.removal, route.on_partial));
     let uri = request.uri();
     let parts = [
         route.face.dialect().name.as_bytes(),
         server.as_bytes(),
+        policy.as_bytes(),
         request.method().as_str().as_bytes(),
         uri.path().as_bytes(),
         uri.query().unwrap_or_default().as_bytes(),
         &request.body().decoded,
     ];
-    let headers = [PREFER, IF_MATCH].map(|name| request.headers().get_all(name));
+    let names = [PREFER, IF_MATCH];
+    let headers = names.iter().flat_map(|name| {
+        let values = request.headers().get_all(name).iter();
+        values.flat_map(|value| [name.as_str().as_bytes(), value.as_bytes()])
+    });
     let mut hash = Sha256::new();
-    for part in parts.into_iter().chain(headers.iter().flatten().map(HeaderValue::as_bytes)) {
+    for part in parts.into_iter().chain(headers) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
