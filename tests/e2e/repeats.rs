@@ -274,6 +274,31 @@ async fn what_nobody_can_look_for_stays_unclear() {
 /// The answer to a write that was done.
 const DONE: &str = r#"{"success": true, "data": {"userId": 1042}}"#;
 
+/// Nobody knows what came of the first attempt, and the client asks twice at once: while one looks, the other has to wait,
+/// and does not look and create as well.
+#[tokio::test]
+async fn of_two_repeats_at_once_one_goes_on() {
+    let mut upstream = Recorder::start().await;
+    let (_world, client) = in_front_of(&upstream).await;
+    let ask = |client: &Client| {
+        let client = client.clone();
+        tokio::spawn(async move { create(Face::Ecgrid, &client).await })
+    };
+    let asking = ask(&client);
+    drop(upstream.next().await);
+    assert_eq!(asking.await.unwrap().status, 502);
+
+    let asking = ask(&client);
+    let looking = upstream.next().await;
+    refuses(Face::Ecgrid, &create(Face::Ecgrid, &client).await, 409, "RequestInProgress", &["Idempotency-Key"]);
+    looking.answer(users(&[]));
+    upstream.next().await.answer(users(&[]));
+    assert_eq!(upstream.next().await.answer(ok(DONE)).line(), "POST /v2/users");
+    let first = asking.await.unwrap().expect(200);
+    is_replayed(&first, &create(Face::Ecgrid, &client).await);
+    assert!(upstream.is_idle());
+}
+
 /// An upstream that refuses with 200 has not done it.
 #[tokio::test]
 async fn what_passes_is_kept_where_it_is_definite() {

@@ -3,6 +3,8 @@
 //! A write with such a key is begun in the store before anything else is done about it. What came of it is kept, where
 //! it is definite, and is the answer to every repeat; where nothing was done, it is forgotten, and a repeat is as good as
 //! the first. Where nobody knows what was done, the journal's entry tells how far it came: [`Repeatable::resume`].
+//!
+//! The store tells processes apart, and not their tasks: one task at a time is at a request, and at an entry (`busy.rs`).
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     again, answer,
     body::{self, Body, ReadBody},
+    busy::Work,
     layers::refusal,
     linking::store_error,
     pass::NotDone,
@@ -52,9 +55,11 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
     let context = Context::on(&request);
     let client = context.client().to_owned();
     let fingerprint = fingerprint(&route, &request);
+    let work = Work::Request(client.clone(), key.clone());
+    let _entered = route.shared.busy.enter(work).ok_or_else(in_progress)?;
     let this = Repeatable { route, context, client, key, fingerprint };
     match this.begin().await? {
-        Begun::Fresh => this.carry_out(request).await,
+        Begun::Fresh | Begun::Own(None) => this.carry_out(request).await,
         Begun::InProgress => Err(in_progress()),
         Begun::Differs => {
             Err(Error::new(ErrorKind::KeyReused, "the Idempotency-Key was given to another request before"))
@@ -62,7 +67,7 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
         Begun::Answered(answer) => Ok(replayed(as_kept(answer))),
         Begun::AnswerNotKept(status) if status.is_success() => this.show(&request, status).await.map(replayed),
         Begun::AnswerNotKept(status) => Ok(replayed(this.refused_before(status))),
-        Begun::Interrupted(entry) => this.resume(entry, request).await,
+        Begun::Interrupted(entry) | Begun::Own(Some(entry)) => this.resume(entry, request).await,
     }
 }
 
@@ -209,50 +214,66 @@ impl Repeatable {
 
     /// Goes on with a request whose first attempt came to no definite end, at the first call that was not done.
     async fn resume(self, entry: EntryId, request: Request<ReadBody>) -> Result<Response<Body>> {
+        let _entered = self.route.shared.busy.enter(Work::Entry(entry)).ok_or_else(in_progress)?;
         let writes = self.route.shared.links.writes();
         let failed = |error: StoreError| store_error(&error);
-        let (entry, ours) = match writes.take_over(entry).await.map_err(failed)? {
-            Some(entry) => (entry, true),
-            None => (writes.entry(entry).await.map_err(failed)?.ok_or_else(in_progress)?, false),
-        };
-        if !ours && entry.closed.is_none() {
-            return Err(in_progress());
-        }
-        let next = next(&entry, again::command(&self.route, &request).as_ref());
-        let shown = match next {
-            Next::Show => Some(self.show(&request, StatusCode::OK).await?),
-            Next::GoOn => {
-                let number = entry.id;
-                if let Err(error) = recovery::go_on(&self.route, entry).await {
-                    // Where it cannot be left, it is when the lease ends.
-                    let _ = writes.release(number).await;
-                    return Err(error);
-                }
-                let shown = self.show(&request, StatusCode::OK).await?;
-                return self.keep(replayed(shown)).await;
+        let answered = match writes.take_over(entry).await.map_err(failed)? {
+            Some(entry) => self.bring_to_end(entry, &request).await?,
+            None => {
+                let entry = writes.entry(entry).await.map_err(failed)?.filter(|entry| entry.closed.is_some());
+                self.answer_for(entry.ok_or_else(in_progress)?, &request).await?
             }
-            Next::LookFirst => again::show(&self.route, &self.context, &request).await?,
+        };
+        if let Some(response) = answered {
+            return Ok(response);
+        }
+        self.settle(None).await;
+        match self.begin().await? {
+            Begun::Fresh => self.carry_out(request).await,
+            // A repeat at another gateway was faster.
+            _ => Err(in_progress()),
+        }
+    }
+
+    /// Answers for an entry that was taken over, and closes it. Where it cannot be closed, it is left, so that others can
+    /// see to it.
+    async fn bring_to_end(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
+        let (writes, number) = (self.route.shared.links.writes(), entry.id);
+        let answered = self.answer_for(entry, request).await;
+        let ended = match &answered {
+            Ok(Some(_)) => writes.close(number, Ending::Done, None).await,
+            Ok(None) => writes.close(number, Ending::Resolved, Some("repeated by its client")).await,
+            Err(_) => writes.release(number).await,
+        };
+        if ended.is_err() {
+            // Whoever went on with the writes has closed it already.
+            let _ = writes.release(number).await;
+        }
+        match (ended, answered) {
+            // To send again what somebody else may send, too, would be to send it twice.
+            (Err(error), Ok(None)) => Err(store_error(&error)),
+            (_, answered) => answered,
+        }
+    }
+
+    /// The answer for an entry, which is kept; `None` where the request is to be carried out once more.
+    async fn answer_for(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
+        let shown = match next(&entry, again::command(&self.route, request).as_ref()) {
+            Next::Show => Some(self.show(request, StatusCode::OK).await?),
+            Next::GoOn => {
+                recovery::go_on(&self.route, entry).await?;
+                Some(self.show(request, StatusCode::OK).await?)
+            }
+            Next::LookFirst => again::show(&self.route, &self.context, request).await?,
             Next::Again => None,
             Next::Unclear => {
                 let message = "nobody knows what the first attempt did, and to repeat it could do it twice";
                 return Err(Error::new(ErrorKind::Partial, message).with_effect(Effect::Unknown));
             }
         };
-        if let Some(shown) = shown {
-            let response = self.keep(replayed(shown)).await?;
-            if ours {
-                writes.close(entry.id, Ending::Done, None).await.map_err(failed)?;
-            }
-            return Ok(response);
-        }
-        if ours {
-            writes.close(entry.id, Ending::Resolved, Some("repeated by its client")).await.map_err(failed)?;
-        }
-        self.settle(None).await;
-        match self.begin().await? {
-            Begun::Fresh => self.carry_out(request).await,
-            // Another repeat was faster.
-            _ => Err(in_progress()),
+        match shown {
+            Some(shown) => self.keep(replayed(shown)).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -206,7 +206,7 @@ impl Repeats for Kept {
             Some(Request { entry: Some(entry), .. }) if self.journal().open(*entry).is_err() => {
                 Ok(Begun::Interrupted(*entry))
             }
-            Some(_) => Ok(Begun::InProgress),
+            Some(Request { entry, .. }) => Ok(Begun::Own(*entry)),
             None => {
                 repeats.insert(
                     id,
