@@ -299,6 +299,32 @@ async fn of_two_repeats_at_once_one_goes_on() {
     assert!(upstream.is_idle());
 }
 
+/// The version that a repeat would be compared with may be the one that the first attempt has made.
+#[tokio::test]
+async fn what_has_a_condition_stays_unclear() {
+    let user = json!({"userId": 1042, "login": "jsmith", "email": "jo@example.com", "firstName": "John",
+        "lastName": "Smith", "networkId": 1, "mailboxId": 101, "authLevel": "MailboxUser", "status": "Active"});
+    let shown = ok(&json!({"success": true, "data": user}).to_string());
+    let mut upstream = Recorder::start().await;
+    let (world, client) = in_front_of(&upstream).await;
+    let reading = world.pass_ecgrid();
+    let reading = tokio::spawn(async move { reading.get("/v2/users/1042").await });
+    upstream.next().await.answer(shown.clone());
+    let client = client.header("if-match", reading.await.unwrap().expect(200).header("etag"));
+
+    let asking = renaming(&client);
+    assert_eq!(upstream.next().await.answer(shown).line(), "GET /v2/users/1042");
+    let write = upstream.next().await;
+    assert_eq!(write.seen.line(), "PUT /v2/users");
+    drop(write);
+    assert_eq!(asking.await.unwrap().status, 502);
+    for _ in 0..2 {
+        let refused = rename(Face::Ecgrid, &client, "Jo").await;
+        refuses(Face::Ecgrid, &refused, 502, "PartialUpdate", &["nobody knows"]);
+    }
+    assert!(upstream.is_idle());
+}
+
 /// An upstream that refuses with 200 has not done it.
 #[tokio::test]
 async fn what_passes_is_kept_where_it_is_definite() {

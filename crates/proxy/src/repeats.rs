@@ -258,7 +258,8 @@ impl Repeatable {
 
     /// The answer for an entry, which is kept; `None` where the request is to be carried out once more.
     async fn answer_for(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
-        let shown = match next(&entry, again::command(&self.route, request).as_ref()) {
+        let is_conditional = request.headers().contains_key(IF_MATCH);
+        let shown = match next(&entry, again::command(&self.route, request).as_ref(), is_conditional) {
             Next::Show => Some(self.show(request, StatusCode::OK).await?),
             Next::GoOn => {
                 recovery::go_on(&self.route, entry).await?;
@@ -313,13 +314,17 @@ enum Next {
     Unclear,
 }
 
-fn next(entry: &Entry, command: Option<&Command>) -> Next {
+/// A request is conditional that has an `If-Match`.
+fn next(entry: &Entry, command: Option<&Command>, is_conditional: bool) -> Next {
     let undone = |state: &State| matches!(state, State::NotSent | State::Refused | State::Undone);
     let open = entry.intent.writes.iter().zip(&entry.states).filter(|(_, state)| **state != State::Applied);
     match open.count() {
         0 if !entry.states.is_empty() => Next::Show,
         _ if entry.states.iter().all(undone) => Next::Again,
+        // Its condition held when it began, and what has come since is not looked at.
         _ if can_go_on(entry) => Next::GoOn,
+        // What was to be compared may be what the first attempt has made.
+        _ if is_conditional => Next::Unclear,
         _ if matches!(command, Some(Command::CreateUser(_))) => Next::LookFirst,
         _ if entry.intent.writes.iter().all(|write| write.repeatable) => Next::Again,
         _ => Next::Unclear,
@@ -385,7 +390,7 @@ mod tests {
     fn what_is_done_next_depends_on_how_far_it_came() {
         use State::{Applied, NotSent, Refused, Sending, Unknown};
         let next = |states, is_open, repeatable, body: Option<&'static str>| {
-            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None)
+            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None, false)
         };
         assert_eq!(next([Applied, Applied], true, false, None), Next::Show);
         assert_eq!(next([Applied, NotSent], true, false, Some("{}")), Next::GoOn);
@@ -403,7 +408,24 @@ mod tests {
             grants: Vec::new(),
         };
         let create = Command::CreateUser(Box::new(new));
-        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create)), Next::LookFirst);
+        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create), false), Next::LookFirst);
+    }
+
+    /// What was to be compared may be what the first attempt has made.
+    #[test]
+    fn what_has_a_condition_is_not_sent_again_once_something_may_be_done() {
+        use State::{Applied, NotSent, Refused, Sending, Unknown};
+        let next = |states| next(&entry(states, true, true, Some("{}".into())), None, true);
+        for (states, expected) in [
+            ([Applied, Applied], Next::Show),
+            ([Unknown, NotSent], Next::Unclear),
+            ([Sending, NotSent], Next::Unclear),
+            ([Applied, Refused], Next::Unclear),
+            ([Applied, NotSent], Next::GoOn),
+            ([Refused, NotSent], Next::Again),
+        ] {
+            assert_eq!(next(states), expected, "{states:?}");
+        }
     }
 
     #[test]
