@@ -8,8 +8,8 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::{
     cli::{Ran, run},
-    client::Client,
-    harness::{TEXTUS_TOKEN, any_port, writes},
+    client::{Answer, Client},
+    harness::{ECGRID_KEY, TEXTUS_TOKEN, any_port, writes},
     served::{Served, file, on_free_ports},
 };
 
@@ -27,6 +27,14 @@ struct Left {
 impl Left {
     /// The second of three writes was being sent. With a `key`, what was to be sent is kept.
     async fn new(key: bool) -> Self {
+        Self::killed_at(2, key, |addresses| change(addresses[0])).await
+    }
+
+    /// It was killed while the write of this number was being sent.
+    async fn killed_at<F>(write: usize, key: bool, ask: impl FnOnce([SocketAddr; 3]) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let folder = tempfile::tempdir().unwrap();
         let ecgrid = serve(any_port(), sandbox::Ecgrid::new()).await.unwrap();
         let file_of = |name: &str| folder.path().join(name).display().to_string();
@@ -38,10 +46,10 @@ impl Left {
             text += &format!("key = {{ file = \"{}\" }}\n", file_of("key"));
         }
         let left = Self { ecgrid, config: file(&text), folder };
-        left.ecgrid.hang_write(2);
+        left.ecgrid.hang_write(write);
         let gateway = Served::start(&left.config, &[("RUST_LOG", "info")]);
-        let asked = tokio::spawn(ask(gateway.addresses[0]));
-        while writes(&left.ecgrid).len() < 2 {
+        let asked = tokio::spawn(ask(gateway.addresses));
+        while writes(&left.ecgrid).len() < write {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         gateway.kill();
@@ -70,7 +78,7 @@ impl Left {
     }
 }
 
-async fn ask(address: SocketAddr) {
+async fn change(address: SocketAddr) {
     let request = json!({
         "name": "Jon Doe",
         "settings": {"notifications": {"email": true}},
@@ -124,6 +132,37 @@ async fn without_a_key_it_is_told_and_can_be_noted_as_seen_to() {
     // No body, and no name, was ever in the file.
     let bytes = fs::read(left.store()).unwrap();
     assert!(!bytes.windows(7).any(|window| window == b"Jon Doe"));
+}
+
+/// A message that may have been sent: whoever repeats it is told so each time, and the operator finds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stays_unclear_can_be_seen_to() {
+    async fn text(address: SocketAddr) -> Answer {
+        let message = json!({"userId": 1042, "message": "see you at seven"});
+        let client = Client::ecgrid(address, ECGRID_KEY).header("idempotency-key", "text");
+        client.ask("POST /v2/users/send-sms?to=john.smith@example.com", &message).await
+    }
+    let left = Left::killed_at(1, true, |addresses| async move { drop(text(addresses[1]).await) }).await;
+    let gateway = Served::start(&left.config, &[("RUST_LOG", "info")]);
+    for _ in 0..2 {
+        let refused = text(gateway.addresses[1]).await.expect(502);
+        assert_eq!(refused.at("/errorCode"), "PartialUpdate", "{}", refused.text());
+    }
+    let entry = left.entry().unwrap();
+    assert_eq!((&entry["state"], &entry["writes"]), (&json!("abandoned"), &json!("outcome unknown")));
+    let number = entry["entry"].as_str().unwrap().to_owned();
+    // What passes is not kept, key or not, and so is not sent by anybody else.
+    for way in ["--finish", "--undo"] {
+        assert!(left.journal(&["resolve", &number, way]).expect(1).err.contains("not kept"));
+    }
+    assert_eq!(writes(&left.ecgrid).len(), 1);
+    left.journal(&["resolve", &number, "--note", "asked the user"]).expect(0);
+    assert_eq!(left.entry(), None);
+    gateway.terminate();
+    let bytes = fs::read(left.store()).unwrap();
+    for personal in ["see you", "john.smith"] {
+        assert!(!bytes.windows(personal.len()).any(|window| window == personal.as_bytes()), "{personal}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Client},
-    harness::{Setup, World, calls, writes},
+    harness::{ECGRID_KEY, Setup, World, calls, writes},
     recorder::{Recorder, ok},
     refusals::{Face, refuses},
 };
@@ -269,4 +269,146 @@ async fn what_nobody_can_look_for_stays_unclear() {
     assert_eq!(asking.await.unwrap().status, 502);
     let refused = ask(client).await.unwrap();
     refuses(Face::Ecgrid, &refused, 502, "PartialUpdate", &["nobody knows", "unknown"]);
+}
+
+/// The answer to a write that was done.
+const DONE: &str = r#"{"success": true, "data": {"userId": 1042}}"#;
+
+/// Nobody knows what came of the first attempt, and the client asks twice at once: while one looks, the other has to wait,
+/// and does not look and create as well.
+#[tokio::test]
+async fn of_two_repeats_at_once_one_goes_on() {
+    let mut upstream = Recorder::start().await;
+    let (_world, client) = in_front_of(&upstream).await;
+    let ask = |client: &Client| {
+        let client = client.clone();
+        tokio::spawn(async move { create(Face::Ecgrid, &client).await })
+    };
+    let asking = ask(&client);
+    drop(upstream.next().await);
+    assert_eq!(asking.await.unwrap().status, 502);
+
+    let asking = ask(&client);
+    let looking = upstream.next().await;
+    refuses(Face::Ecgrid, &create(Face::Ecgrid, &client).await, 409, "RequestInProgress", &["Idempotency-Key"]);
+    looking.answer(users(&[]));
+    upstream.next().await.answer(users(&[]));
+    assert_eq!(upstream.next().await.answer(ok(DONE)).line(), "POST /v2/users");
+    let first = asking.await.unwrap().expect(200);
+    is_replayed(&first, &create(Face::Ecgrid, &client).await);
+    assert!(upstream.is_idle());
+}
+
+/// The version that a repeat would be compared with may be the one that the first attempt has made.
+#[tokio::test]
+async fn what_has_a_condition_stays_unclear() {
+    let user = json!({"userId": 1042, "login": "jsmith", "email": "jo@example.com", "firstName": "John",
+        "lastName": "Smith", "networkId": 1, "mailboxId": 101, "authLevel": "MailboxUser", "status": "Active"});
+    let shown = ok(&json!({"success": true, "data": user}).to_string());
+    let mut upstream = Recorder::start().await;
+    let (world, client) = in_front_of(&upstream).await;
+    let reading = world.pass_ecgrid();
+    let reading = tokio::spawn(async move { reading.get("/v2/users/1042").await });
+    upstream.next().await.answer(shown.clone());
+    let client = client.header("if-match", reading.await.unwrap().expect(200).header("etag"));
+
+    let asking = renaming(&client);
+    assert_eq!(upstream.next().await.answer(shown).line(), "GET /v2/users/1042");
+    let write = upstream.next().await;
+    assert_eq!(write.seen.line(), "PUT /v2/users");
+    drop(write);
+    assert_eq!(asking.await.unwrap().status, 502);
+    for _ in 0..2 {
+        let refused = rename(Face::Ecgrid, &client, "Jo").await;
+        refuses(Face::Ecgrid, &refused, 502, "PartialUpdate", &["nobody knows"]);
+    }
+    assert!(upstream.is_idle());
+}
+
+/// An upstream that refuses with 200 has not done it.
+#[tokio::test]
+async fn what_passes_is_kept_where_it_is_definite() {
+    let refused = |code| ok(&json!({"success": false, "errorCode": code, "message": "no", "data": null}).to_string());
+    for (code, is_kept) in [("RateLimitExceeded", false), ("InternalError", false), ("AccessDenied", true)] {
+        let mut upstream = Recorder::start().await;
+        let (_world, client) = in_front_of(&upstream).await;
+        let asking = renaming(&client);
+        upstream.next().await.answer(refused(code));
+        let first = asking.await.unwrap().expect(200);
+        assert_eq!(first.at("/errorCode"), code);
+        if is_kept {
+            is_replayed(&first, &rename(Face::Ecgrid, &client, "Jo").await);
+            continue;
+        }
+        let asking = renaming(&client);
+        upstream.next().await.answer(ok(DONE));
+        let done = asking.await.unwrap().expect(200);
+        assert_eq!((done.at("/success"), done.header("idempotency-replayed")), (true.into(), ""));
+        is_replayed(&done, &rename(Face::Ecgrid, &client, "Jo").await);
+    }
+}
+
+#[tokio::test]
+async fn where_a_user_was_created_is_told_again() {
+    let mut upstream = Recorder::start().await;
+    let world = Setup::new().textus_at(upstream.address).start().await;
+    let client = world.pass_textus().header("idempotency-key", KEY);
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { create(Face::Textus, &client).await }
+    });
+    let created = "HTTP/1.1 201 Created\r\nlocation: /users/xyz\r\ncontent-length: 2\r\n\r\n{}";
+    upstream.next().await.answer(created);
+    let first = asking.await.unwrap().expect(201);
+    let again = create(Face::Textus, &client).await;
+    assert_eq!([&first, &again].map(|answer| answer.header("location").to_owned()), ["/users/xyz", "/users/xyz"]);
+    is_replayed(&first, &again);
+}
+
+/// A world that lasts and seals nothing: answers are made anew.
+async fn sealing_nothing() -> (World, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("store = \"sqlite:{}\"", folder.path().join("links.db").display());
+    (Setup::new().replace("store = \"memory\"", &store).start().await, folder)
+}
+
+/// A repeat tells, and changes nothing: later answers show the role that was set last, and not that of the repeat.
+#[tokio::test]
+async fn a_repeat_has_no_effect_of_its_own() {
+    let (world, _folder) = sealing_nothing().await;
+    let client = world.crossed_ecgrid();
+    let set = async |client: &Client, mailbox: u32| {
+        let role = json!({"userId": 1042, "authLevel": "MailboxUser", "networkId": 1, "mailboxId": mailbox});
+        client.ask("POST /v2/users/role", &role).await.expect(200)
+    };
+    let repeated = client.clone().header("idempotency-key", KEY);
+    let first = set(&repeated, 101).await;
+    set(&client, 102).await;
+    let again = set(&repeated, 101).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.at("/data/mailboxId"), first.at("/data/mailboxId"));
+    let shown = client.get("/v2/users/1042").await.expect(200);
+    assert_eq!(shown.at("/data/mailboxId"), 102);
+}
+
+#[tokio::test]
+async fn a_value_in_another_header_is_another_request() {
+    let world = World::start().await;
+    let client = world.pass_ecgrid().header("idempotency-key", KEY);
+    rename(Face::Ecgrid, &client.clone().header("prefer", "\"x\""), "Jo").await.expect(200);
+    rename(Face::Ecgrid, &client.header("if-match", "\"x\""), "Jo").await.expect(422);
+}
+
+/// Two listeners to the same upstream that do not do the same.
+#[tokio::test]
+async fn a_route_with_another_policy_is_another_request() {
+    for policy in ["delete = \"terminate\"", "on_loss = \"allow\"", "on_partial = \"undo\""] {
+        let route = "[[listeners.routes]]\nface = \"ecgrid\"\nupstream = \"ecgrid\"";
+        let setup = Setup::new().with(&format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n{route}\n{policy}\n"));
+        let world = setup.start().await;
+        let other = Client::ecgrid(world.address(2), ECGRID_KEY).header("idempotency-key", KEY);
+        let client = world.pass_ecgrid().header("idempotency-key", KEY);
+        rename(Face::Ecgrid, &client, "Jo").await.expect(200);
+        rename(Face::Ecgrid, &other, "Jo").await.expect(422);
+    }
 }

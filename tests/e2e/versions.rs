@@ -168,9 +168,11 @@ async fn nobody_who_is_yet_to_be_created_has_a_version() {
     let world = World::start().await;
     let user = json!({"name": "Hal New", "email": "hal@example.com",
         "memberships": [{"account": "/accounts/my_account", "role": "user"}]});
-    for client in [world.crossed_textus(), world.pass_textus()] {
-        let refused = client.header("if-match", "\"x\"").ask("POST /users", &user).await;
-        refuses(Face::Textus, &refused, 412, "Precondition Failed", &[]);
+    for condition in ["\"x\"", "*"] {
+        for client in [world.crossed_textus(), world.pass_textus()] {
+            let refused = client.header("if-match", condition).ask("POST /users", &user).await;
+            refuses(Face::Textus, &refused, 412, "Precondition Failed", &[]);
+        }
     }
     assert_eq!((writes(&world.ecgrid).len(), writes(&world.textus).len()), (0, 0));
 }

@@ -333,6 +333,7 @@ mod tests {
             key: None,
             on_partial: OnPartial::Report,
             prepares_undo: false,
+            passes: false,
         };
         let adapter = adapter();
         let executor = Executor { adapter: &*adapter, transport: &script, most_calls: 64 };

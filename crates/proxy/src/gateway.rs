@@ -23,6 +23,7 @@ use tower::service_fn;
 use crate::{
     admin::Admin,
     auth::Clients,
+    busy::Busy,
     cli,
     config::{self, Config},
     connections::{Connections, Patience},
@@ -176,6 +177,7 @@ impl Service {
             on_crash: config.journal.on_crash,
             releases: TaskTracker::new(),
             lease,
+            busy: Busy::default(),
             keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })

@@ -27,6 +27,8 @@ pub(crate) struct Care<'a> {
     pub(crate) on_partial: OnPartial,
     /// Whether the calls that take writes back are to be known before the first is sent, for a crash or a failure.
     pub(crate) prepares_undo: bool,
+    /// Whether the request passes: nobody else can send it, as its headers are not kept, so its body is not either.
+    pub(crate) passes: bool,
 }
 
 /// See the module.
@@ -74,6 +76,7 @@ impl Ledger {
                 client: care.client.into(),
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),
             };
+            let intent = if care.passes { intent.bare() } else { intent };
             let opened = care.journal.open(&intent, care.key).await;
             ledger.entry = Some((Arc::clone(care.journal), opened.map_err(|error| store_error(&error))?));
         }

@@ -5,6 +5,7 @@ mod again;
 mod answer;
 mod auth;
 mod body;
+mod busy;
 mod ceiling;
 mod cli;
 pub mod config;

@@ -7,7 +7,7 @@ use http::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlingua_core::{Access, Call, Command, Effect, Outcome, Reply, Request, Result, Step, User, UserId};
+use interlingua_core::{Access, Call, Command, Effect, ErrorKind, Outcome, Reply, Request, Result, Step, User, UserId};
 use interlingua_links::State;
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::{
     settle::state_after,
     trace::Context,
     upstream::Message,
-    version::{IfMatch, Version},
+    version::{IfMatch, Version, no_match},
 };
 
 /// A request on its way through.
@@ -67,6 +67,9 @@ pub(crate) async fn pass(
         _ => None,
     };
     if let Some(if_match) = &if_match {
+        if let Ok(Command::CreateUser(_)) = command {
+            return Err(no_match());
+        }
         let upstream = Straight::new(route, context);
         let version = upstream.version(command.as_ref().ok()).await?;
         if !upstream.has_versions.into_inner() {
@@ -82,10 +85,15 @@ pub(crate) async fn pass(
     let journal = route.shared.links.writes();
     let mut ledger = match access {
         Access::Write => {
-            let write = write(&method, &target, &body, command.as_ref().ok());
+            let write = write(&method, &target, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
             let mut ledger = Ledger::open(&route.care(&journal, context), user, vec![write], vec![None]).await?;
-            ledger.sending(0).await?;
+            if let Err(error) = ledger.sending(0).await {
+                // Nothing was sent, even if the journal has taken the mark.
+                ledger.mark(0, State::NotSent).await;
+                ledger.close(Some(error.message())).await;
+                return Err(error);
+            }
             Some(ledger)
         }
         Access::Read => None,
@@ -93,8 +101,10 @@ pub(crate) async fn pass(
     // Of a write nobody here knows whether twice has the effect of once.
     let message = Message { method, target, headers, body, access, repeatable: access == Access::Read, begun: false };
     let reply = route.upstream.send(message, context, deadline).await;
+    let mut not_done = None;
     if let Some(ledger) = &mut ledger {
-        let state = state(route, &ledger.writes()[0].call, &reply);
+        let (state, why) = came_of(route, &ledger.writes()[0].call, &reply);
+        not_done = why;
         ledger.mark(0, state).await;
         ledger.close(None).await;
     }
@@ -112,26 +122,45 @@ pub(crate) async fn pass(
     let mut response = Response::new(body::whole(reply.body));
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
+    if let Some(not_done) = not_done {
+        response.extensions_mut().insert(not_done);
+    }
     Ok(response)
 }
 
-/// A write that passes, as a call.
-fn write(method: &Method, target: &str, body: &Bytes, command: Option<&Command>) -> Call {
-    let call = Call::write(method.clone(), target, body.clone(), Vec::new());
+/// A write that passes, as the journal has it: without its body, which is not kept, and its query, which may be personal.
+fn write(method: &Method, target: &str, command: Option<&Command>) -> Call {
+    let path = target.split('?').next().unwrap_or_default();
+    let call = Call::write(method.clone(), path, Bytes::new(), Vec::new());
     // A method says it of HTTP, and what it means says it of POST: a change is what is to be, and not one more.
     let is_repeatable = *method == Method::PUT || matches!(command, Some(Command::UpdateUser { .. }));
     if is_repeatable { call.repeatable() } else { call }
 }
 
-/// What came of a write that passed.
-fn state(route: &Route, write: &Call, reply: &Result<Reply>) -> State {
-    match reply.as_ref().map(|reply| route.upstream.adapter.accepted(write, reply)) {
-        Ok(Ok(())) => State::Applied,
-        Ok(Err(error)) if error.effect() == Effect::Refused => State::Refused,
-        // An answer that nobody understands tells nothing.
-        Ok(Err(_)) => State::Unknown,
-        Err(error) => state_after(error),
+/// What an upstream's answer that passes says of a write, where it does not say that it was done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotDone {
+    pub(crate) kind: ErrorKind,
+    pub(crate) effect: Effect,
+}
+
+/// What came of a write that passed, and why it was not done, where the answer says so.
+fn came_of(route: &Route, write: &Call, reply: &Result<Reply>) -> (State, Option<NotDone>) {
+    match reply.as_ref().map(|reply| accepted(route, write, reply)) {
+        Ok(Ok(())) => (State::Applied, None),
+        Ok(Err(error)) => (state_after(&error), Some(NotDone { kind: error.kind(), effect: error.effect() })),
+        Err(error) => (state_after(error), None),
     }
+}
+
+fn accepted(route: &Route, write: &Call, reply: &Reply) -> Result<()> {
+    let body = body::decoded(reply, LARGEST_USER).unwrap_or_else(|_| reply.body.clone());
+    let accepted = route.upstream.adapter.accepted(write, &Reply { body, ..reply.clone() });
+    // An answer that nobody understands tells nothing.
+    accepted.map_err(|error| match error.effect() {
+        Effect::NothingSent => error.with_effect(Effect::Unknown),
+        Effect::Refused | Effect::Unknown => error,
+    })
 }
 
 /// The calls of our own beside a request that passes.

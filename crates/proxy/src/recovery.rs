@@ -14,6 +14,7 @@ use interlingua_links::{Ending, Entry, EntryFilter, EntryId, Lock, Shown, State,
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    busy::Work,
     config::OnCrash,
     executor::{Stage, Transport, told},
     ledger::Ledger,
@@ -113,6 +114,7 @@ impl Recovery {
         let name = entry.intent.upstream.as_str();
         let gone = || Error::new(ErrorKind::Internal, format!("there is no upstream {name} any more"));
         let upstream = self.upstreams.get(name).ok_or_else(gone)?;
+        let Some(_entered) = self.shared.busy.enter(Work::Entry(entry.id)) else { return Ok(false) };
         let Some(taken) = journal.take_over(entry.id).await.map_err(|error| store_error(&error))? else {
             return Ok(false);
         };
@@ -176,8 +178,9 @@ async fn bring_to_end(
     way: Way,
 ) -> Result<()> {
     let (user, may_arrive) = (entry.intent.user.clone(), may_arrive(shared, upstream, &entry));
-    let mut ledger = Ledger::taken_over(journal, entry)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "what was to be sent is not known; see journal.key"))?;
+    let mut ledger = Ledger::taken_over(journal, entry).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "what was to be sent is not kept: it passed, or there is no journal.key")
+    })?;
     let settling = Settling {
         adapter: &*upstream.adapter,
         transport: &Direct(upstream),

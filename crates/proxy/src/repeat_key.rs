@@ -12,7 +12,7 @@ const LONGEST: usize = 255;
 /// A key as its client means it, without quotes.
 ///
 /// `Debug` leaves it out: whoever knows it, and the client's own key, is told what came of the request.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct RepeatKey(Text);
 
 impl RepeatKey {

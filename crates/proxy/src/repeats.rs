@@ -3,13 +3,15 @@
 //! A write with such a key is begun in the store before anything else is done about it. What came of it is kept, where
 //! it is definite, and is the answer to every repeat; where nothing was done, it is forgotten, and a repeat is as good as
 //! the first. Where nobody knows what was done, the journal's entry tells how far it came: [`Repeatable::resume`].
+//!
+//! The store tells processes apart, and not their tasks: one task at a time is at a request, and at an entry (`busy.rs`).
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER},
+    header::{ALLOW, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER},
 };
 use http_body_util::BodyExt;
 use interlingua_core::{Command, Effect, Error, ErrorKind, Result};
@@ -20,8 +22,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     again, answer,
     body::{self, Body, ReadBody},
+    busy::Work,
     layers::refusal,
     linking::store_error,
+    pass::NotDone,
     prefer::{PREFER, PREFERENCE_APPLIED},
     recovery,
     repeat_key::RepeatKey,
@@ -34,7 +38,7 @@ use crate::{
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The headers that are kept of an answer: those that say something about what was done.
-const KEPT: [HeaderName; 6] = [CONTENT_TYPE, ETAG, ALLOW, RETRY_AFTER, FIDELITY, PREFERENCE_APPLIED];
+const KEPT: [HeaderName; 7] = [CONTENT_TYPE, ETAG, LOCATION, ALLOW, RETRY_AFTER, FIDELITY, PREFERENCE_APPLIED];
 
 /// When to come back for the answer to a request that somebody is at.
 const SOON: Duration = Duration::from_secs(1);
@@ -51,9 +55,11 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
     let context = Context::on(&request);
     let client = context.client().to_owned();
     let fingerprint = fingerprint(&route, &request);
+    let work = Work::Request(client.clone(), key.clone());
+    let _entered = route.shared.busy.enter(work).ok_or_else(in_progress)?;
     let this = Repeatable { route, context, client, key, fingerprint };
     match this.begin().await? {
-        Begun::Fresh => this.carry_out(request).await,
+        Begun::Fresh | Begun::Own(None) => this.carry_out(request).await,
         Begun::InProgress => Err(in_progress()),
         Begun::Differs => {
             Err(Error::new(ErrorKind::KeyReused, "the Idempotency-Key was given to another request before"))
@@ -61,25 +67,32 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
         Begun::Answered(answer) => Ok(replayed(as_kept(answer))),
         Begun::AnswerNotKept(status) if status.is_success() => this.show(&request, status).await.map(replayed),
         Begun::AnswerNotKept(status) => Ok(replayed(this.refused_before(status))),
-        Begun::Interrupted(entry) => this.resume(entry, request).await,
+        Begun::Interrupted(entry) | Begun::Own(Some(entry)) => this.resume(entry, request).await,
     }
 }
 
 /// All that makes one request differ from another; the client is told apart by the store.
 fn fingerprint(route: &Route, request: &Request<ReadBody>) -> [u8; 32] {
     let server = route.upstream.server();
+    // What two routes between the same sides may do otherwise.
+    let policy = format!("{:?}", (&route.loss, route.removal, route.on_partial));
     let uri = request.uri();
     let parts = [
         route.face.dialect().name.as_bytes(),
         server.as_bytes(),
+        policy.as_bytes(),
         request.method().as_str().as_bytes(),
         uri.path().as_bytes(),
         uri.query().unwrap_or_default().as_bytes(),
         &request.body().decoded,
     ];
-    let headers = [PREFER, IF_MATCH].map(|name| request.headers().get_all(name));
+    let names = [PREFER, IF_MATCH];
+    let headers = names.iter().flat_map(|name| {
+        let values = request.headers().get_all(name).iter();
+        values.flat_map(|value| [name.as_str().as_bytes(), value.as_bytes()])
+    });
     let mut hash = Sha256::new();
-    for part in parts.into_iter().chain(headers.iter().flatten().map(HeaderValue::as_bytes)) {
+    for part in parts.into_iter().chain(headers) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -98,24 +111,20 @@ enum Settled {
 }
 
 impl Settled {
-    /// What was answered by an upstream whose answers pass.
-    fn by_status(status: StatusCode) -> Self {
-        match status {
-            // About the gateway's own credential, or its rate.
-            StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => Self::Forgotten,
-            StatusCode::REQUEST_TIMEOUT => Self::Open,
-            status if status.is_server_error() => Self::Open,
-            _ => Self::Kept,
-        }
+    /// By an answer; of those that pass, some are refusals.
+    fn by_answer(response: &Response<Body>) -> Self {
+        let not_done: Option<&NotDone> = response.extensions().get();
+        not_done.map_or(Self::Kept, |not_done| Self::by_failure(not_done.kind, not_done.effect))
     }
 
-    fn by_error(error: &Error) -> Self {
-        match (error.kind(), error.effect()) {
+    fn by_failure(kind: ErrorKind, effect: Effect) -> Self {
+        match (kind, effect) {
             (ErrorKind::Partial, _) | (_, Effect::Unknown) => Self::Open,
             // That is what the client asked to be told. Whatever else was refused before anything was sent, such as a
             // user that is not linked, somebody may put right.
             (ErrorKind::PreconditionFailed, _) => Self::Kept,
             (_, Effect::NothingSent) => Self::Forgotten,
+            // About the gateway's own credential, or its rate.
             (ErrorKind::RateLimited | ErrorKind::Unavailable, Effect::Refused) => Self::Forgotten,
             (_, Effect::Refused) => Self::Kept,
         }
@@ -144,7 +153,7 @@ impl Repeatable {
         let _ = self.context.seen.repeat.set(self.key.clone());
         match answer::by_route(Arc::clone(&self.route), request).await {
             Ok(response) => {
-                match Settled::by_status(response.status()) {
+                match Settled::by_answer(&response) {
                     Settled::Kept => return self.keep(response).await,
                     Settled::Forgotten => self.settle(None).await,
                     Settled::Open => {}
@@ -152,7 +161,7 @@ impl Repeatable {
                 Ok(response)
             }
             Err(error) => {
-                match Settled::by_error(&error) {
+                match Settled::by_failure(error.kind(), error.effect()) {
                     Settled::Kept => drop(self.keep(refusal(Some(&self.route), &error)).await),
                     Settled::Forgotten => self.settle(None).await,
                     Settled::Open => {}
@@ -205,50 +214,67 @@ impl Repeatable {
 
     /// Goes on with a request whose first attempt came to no definite end, at the first call that was not done.
     async fn resume(self, entry: EntryId, request: Request<ReadBody>) -> Result<Response<Body>> {
+        let _entered = self.route.shared.busy.enter(Work::Entry(entry)).ok_or_else(in_progress)?;
         let writes = self.route.shared.links.writes();
         let failed = |error: StoreError| store_error(&error);
-        let (entry, ours) = match writes.take_over(entry).await.map_err(failed)? {
-            Some(entry) => (entry, true),
-            None => (writes.entry(entry).await.map_err(failed)?.ok_or_else(in_progress)?, false),
-        };
-        if !ours && entry.closed.is_none() {
-            return Err(in_progress());
-        }
-        let next = next(&entry, again::command(&self.route, &request).as_ref());
-        let shown = match next {
-            Next::Show => Some(self.show(&request, StatusCode::OK).await?),
-            Next::GoOn => {
-                let number = entry.id;
-                if let Err(error) = recovery::go_on(&self.route, entry).await {
-                    // Where it cannot be left, it is when the lease ends.
-                    let _ = writes.release(number, None).await;
-                    return Err(error);
-                }
-                let shown = self.show(&request, StatusCode::OK).await?;
-                return self.keep(replayed(shown)).await;
+        let answered = match writes.take_over(entry).await.map_err(failed)? {
+            Some(entry) => self.bring_to_end(entry, &request).await?,
+            None => {
+                let entry = writes.entry(entry).await.map_err(failed)?.filter(|entry| entry.closed.is_some());
+                self.answer_for(entry.ok_or_else(in_progress)?, &request).await?
             }
-            Next::LookFirst => again::show(&self.route, &self.context, &request).await?,
+        };
+        if let Some(response) = answered {
+            return Ok(response);
+        }
+        self.settle(None).await;
+        match self.begin().await? {
+            Begun::Fresh => self.carry_out(request).await,
+            // A repeat at another gateway was faster.
+            _ => Err(in_progress()),
+        }
+    }
+
+    /// Answers for an entry that was taken over, and closes it. Where it cannot be closed, it is left, so that others can
+    /// see to it.
+    async fn bring_to_end(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
+        let (writes, number) = (self.route.shared.links.writes(), entry.id);
+        let answered = self.answer_for(entry, request).await;
+        let ended = match &answered {
+            Ok(Some(_)) => writes.close(number, Ending::Done, None).await,
+            Ok(None) => writes.close(number, Ending::Resolved, Some("repeated by its client")).await,
+            Err(_) => writes.release(number).await,
+        };
+        if ended.is_err() {
+            // Whoever went on with the writes has closed it already.
+            let _ = writes.release(number).await;
+        }
+        match (ended, answered) {
+            // To send again what somebody else may send, too, would be to send it twice.
+            (Err(error), Ok(None)) => Err(store_error(&error)),
+            (_, answered) => answered,
+        }
+    }
+
+    /// The answer for an entry, which is kept; `None` where the request is to be carried out once more.
+    async fn answer_for(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
+        let is_conditional = request.headers().contains_key(IF_MATCH);
+        let shown = match next(&entry, again::command(&self.route, request).as_ref(), is_conditional) {
+            Next::Show => Some(self.show(request, StatusCode::OK).await?),
+            Next::GoOn => {
+                recovery::go_on(&self.route, entry).await?;
+                Some(self.show(request, StatusCode::OK).await?)
+            }
+            Next::LookFirst => again::show(&self.route, &self.context, request).await?,
             Next::Again => None,
             Next::Unclear => {
                 let message = "nobody knows what the first attempt did, and to repeat it could do it twice";
                 return Err(Error::new(ErrorKind::Partial, message).with_effect(Effect::Unknown));
             }
         };
-        if let Some(shown) = shown {
-            let response = self.keep(replayed(shown)).await?;
-            if ours {
-                writes.close(entry.id, Ending::Done, None).await.map_err(failed)?;
-            }
-            return Ok(response);
-        }
-        if ours {
-            writes.close(entry.id, Ending::Resolved, Some("repeated by its client")).await.map_err(failed)?;
-        }
-        self.settle(None).await;
-        match self.begin().await? {
-            Begun::Fresh => self.carry_out(request).await,
-            // Another repeat was faster.
-            _ => Err(in_progress()),
+        match shown {
+            Some(shown) => self.keep(replayed(shown)).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -288,13 +314,17 @@ enum Next {
     Unclear,
 }
 
-fn next(entry: &Entry, command: Option<&Command>) -> Next {
+/// A request is conditional that has an `If-Match`.
+fn next(entry: &Entry, command: Option<&Command>, is_conditional: bool) -> Next {
     let undone = |state: &State| matches!(state, State::NotSent | State::Refused | State::Undone);
     let open = entry.intent.writes.iter().zip(&entry.states).filter(|(_, state)| **state != State::Applied);
     match open.count() {
         0 if !entry.states.is_empty() => Next::Show,
         _ if entry.states.iter().all(undone) => Next::Again,
+        // Its condition held when it began, and what has come since is not looked at.
         _ if can_go_on(entry) => Next::GoOn,
+        // What was to be compared may be what the first attempt has made.
+        _ if is_conditional => Next::Unclear,
         _ if matches!(command, Some(Command::CreateUser(_))) => Next::LookFirst,
         _ if entry.intent.writes.iter().all(|write| write.repeatable) => Next::Again,
         _ => Next::Unclear,
@@ -361,7 +391,7 @@ mod tests {
     fn what_is_done_next_depends_on_how_far_it_came() {
         use State::{Applied, NotSent, Refused, Sending, Unknown};
         let next = |states, is_open, repeatable, body: Option<&'static str>| {
-            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None)
+            next(&entry(states, is_open, repeatable, body.map(Bytes::from)), None, false)
         };
         assert_eq!(next([Applied, Applied], true, false, None), Next::Show);
         assert_eq!(next([Applied, NotSent], true, false, Some("{}")), Next::GoOn);
@@ -379,7 +409,24 @@ mod tests {
             grants: Vec::new(),
         };
         let create = Command::CreateUser(Box::new(new));
-        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create)), Next::LookFirst);
+        assert_eq!(super::next(&entry([Unknown, NotSent], true, false, None), Some(&create), false), Next::LookFirst);
+    }
+
+    /// What was to be compared may be what the first attempt has made.
+    #[test]
+    fn what_has_a_condition_is_not_sent_again_once_something_may_be_done() {
+        use State::{Applied, NotSent, Refused, Sending, Unknown};
+        let next = |states| next(&entry(states, true, true, Some("{}".into())), None, true);
+        for (states, expected) in [
+            ([Applied, Applied], Next::Show),
+            ([Unknown, NotSent], Next::Unclear),
+            ([Sending, NotSent], Next::Unclear),
+            ([Applied, Refused], Next::Unclear),
+            ([Applied, NotSent], Next::GoOn),
+            ([Refused, NotSent], Next::Again),
+        ] {
+            assert_eq!(next(states), expected, "{states:?}");
+        }
     }
 
     #[test]
@@ -395,17 +442,7 @@ mod tests {
             (refused(ErrorKind::Unavailable, StatusCode::BAD_GATEWAY), Settled::Open),
             (Error::partial(Vec::new(), Error::new(ErrorKind::Unavailable, "")), Settled::Open),
         ] {
-            assert_eq!(Settled::by_error(&error), settled, "{error:?}");
-        }
-        for (status, settled) in [
-            (201, Settled::Kept),
-            (404, Settled::Kept),
-            (401, Settled::Forgotten),
-            (429, Settled::Forgotten),
-            (408, Settled::Open),
-            (502, Settled::Open),
-        ] {
-            assert_eq!(Settled::by_status(StatusCode::from_u16(status).unwrap()), settled, "{status}");
+            assert_eq!(Settled::by_failure(error.kind(), error.effect()), settled, "{error:?}");
         }
     }
 }

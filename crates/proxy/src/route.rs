@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Clients,
+    busy::Busy,
     config::{Limits, OnCrash, OnPartial},
     executor::Executor,
     ledger::Care,
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) releases: TaskTracker,
     /// How long this process counts as alive to the others over the store, after it has said so.
     pub(crate) lease: Duration,
+    /// What nobody else of this process may be at meanwhile.
+    pub(crate) busy: Busy,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
 }
@@ -94,6 +97,7 @@ impl Route {
             key: context.seen.repeat.get().map(RepeatKey::as_str),
             on_partial: self.on_partial,
             prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,
+            passes: self.passes(),
         }
     }
 

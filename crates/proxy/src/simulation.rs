@@ -247,6 +247,7 @@ async fn carry_out(case: &Case, world: &World, on_partial: OnPartial) -> Result<
         key: None,
         on_partial,
         prepares_undo: on_partial == OnPartial::Undo,
+        passes: false,
     };
     let adapter = (case.adapter)();
     let executor = Executor { adapter: &*adapter, transport: world, most_calls: 64 };

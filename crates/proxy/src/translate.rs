@@ -25,7 +25,7 @@ use crate::{
     report::Entry,
     route::Route,
     trace::Context,
-    version::{IfMatch, Version},
+    version::{IfMatch, Version, no_match},
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -205,7 +205,8 @@ impl Translation {
             let _ = self.held.set(held);
         }
         if let Some(if_match) = &self.if_match {
-            if_match.check(self.version(user.as_ref(), asked.as_ref()).await?.as_ref())?;
+            let (Some(user), Some(asked)) = (&user, &asked) else { return Err(no_match()) };
+            if_match.check(self.version(user, asked).await?.as_ref())?;
         }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
@@ -224,7 +225,10 @@ impl Translation {
         let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.
-        let answer = self.answer(understood, executed).await;
+        let answer = match self.remember_what_was_set(&understood.command).await {
+            Ok(()) => self.answer(understood, executed).await,
+            Err(error) => Err(error),
+        };
         answer.map_err(|error| if applied.is_empty() { error } else { Error::partial(applied, error) })
     }
 
@@ -247,9 +251,8 @@ impl Translation {
         self.answer(understood, executed).await.map(Some)
     }
 
-    /// The version that the user has now; none where there is no user yet.
-    async fn version(&self, user: Option<&UserId>, asked: Option<&UserId>) -> Result<Option<Version>> {
-        let (Some(user), Some(asked)) = (user, asked) else { return Ok(None) };
+    /// The version that the user has now; none where too little is known of it.
+    async fn version(&self, user: &UserId, asked: &UserId) -> Result<Option<Version>> {
         let executed = self.route.executor(self).read(&Command::GetUser { user: user.clone() }).await?;
         let present = executed.outcome.user().ok_or_else(no_user)?;
         let (present, _) = self.route.pair().to_face(present, asked, Unlinked::LeaveOut).await?;
@@ -290,7 +293,7 @@ impl Translation {
                 let (mut user, more) = self.route.pair().to_face(*user, asked, unlinked).await?;
                 notes.extend(more);
                 if let Some(scope) = command.grants().shown_scope() {
-                    self.show_what_was_set(&mut user, command.grants(), scope.clone()).await?;
+                    show_what_was_set(&mut user, command.grants(), scope.clone());
                 }
                 Outcome::User(Box::new(user))
             }
@@ -359,19 +362,16 @@ impl Translation {
         Ok(Answer { response: writing.response, version, operation: operation.to_owned(), entries, calls })
     }
 
-    /// The answer to a changed role shows that role, and so do later answers.
-    async fn show_what_was_set(&self, user: &mut User, change: &GrantChange, scope: Scope) -> Result<()> {
+    /// Later answers show the role that was set last, too.
+    async fn remember_what_was_set(&self, command: &Command) -> Result<()> {
+        let change = command.grants();
+        let (Some(user), Some(scope)) = (command.user(), change.shown_scope()) else { return Ok(()) };
         let removed = matches!(change, GrantChange::Remove(_));
-        if let (true, Some(grants)) = (removed, &mut user.grants) {
-            grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
-        }
         let set_last = if removed { Patch::Clear } else { Patch::Set(scope.id.clone()) };
         let remembered = Remembered { scope: set_last, ..Remembered::default() };
         let links = &self.route.shared.links;
         let face = self.route.face.dialect().name;
-        links.remember(face, &user.id, &remembered).await.map_err(|error| store_error(&error))?;
-        user.primary_scope = Some(scope);
-        Ok(())
+        links.remember(face, user, &remembered).await.map_err(|error| store_error(&error))
     }
 
     fn judge(&self, notes: &[Note], access: Access) -> Result<()> {
@@ -386,6 +386,17 @@ impl Translation {
         };
         notes.iter().take(MOST_ENTRIES).map(entry).collect()
     }
+}
+
+/// The answer to a changed role shows that role. Made anew, it must not say that a role is gone that was given again.
+fn show_what_was_set(user: &mut User, change: &GrantChange, scope: Scope) {
+    let removed = matches!(change, GrantChange::Remove(_));
+    if let (true, Some(grants)) = (removed, &mut user.grants)
+        && grants.iter().all(|grant| grant.scope.id != scope.id)
+    {
+        grants.push(Grant { role: Role::None, scope: scope.clone(), id: None });
+    }
+    user.primary_scope = Some(scope);
 }
 
 /// How long a store that does not answer is left alone.

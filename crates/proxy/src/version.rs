@@ -76,7 +76,7 @@ impl IfMatch {
         }
     }
 
-    /// Makes sure that the user is as the client says.
+    /// Makes sure that the user, who is there, is as the client says.
     ///
     /// # Errors
     ///
@@ -87,10 +87,13 @@ impl IfMatch {
             // Compared as strong ones are: a weak tag is nobody's.
             Self::OneOf(tags) => version.is_some_and(|version| tags.iter().any(|tag| *tag == version.0)),
         };
-        let changed =
-            || Error::new(ErrorKind::PreconditionFailed, "the user is not of the version in If-Match any more");
-        matches.then_some(()).ok_or_else(changed)
+        matches.then_some(()).ok_or_else(no_match)
     }
+}
+
+/// The user is not as the client says. Who is yet to be created never is, whatever it says, `*` included.
+pub(crate) fn no_match() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the user is not of the version in If-Match any more")
 }
 
 /// The same answer to a read without its document, where the client knows the version already.

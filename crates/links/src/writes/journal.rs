@@ -136,7 +136,8 @@ pub struct Write {
     pub method: Method,
     /// The path and query, relative to the upstream's base URL. It is kept in clear.
     pub target: String,
-    /// The body; empty when there is none. `None` when it was not kept, because the store has
+    /// The body; empty when there is none. `None` when it is not to be kept, and then that of no write of the plan is:
+    /// such an entry can be told, and not be finished. `None`, too, when it was not kept, because the store has
     /// [no key](Options::key), or not the one it was sealed with; when it is erased, because the entry is closed; and in
     /// [lists](Journal::entries).
     pub body: Option<Bytes>,
@@ -252,15 +253,17 @@ impl Intent {
         if !texts.into_iter().chain(user.as_ref().map(UserId::as_str)).all(is_storable) {
             return Err(StoreError::unfit("a text about a plan that is too long or holds a NUL"));
         }
-        if self.bodies().any(Option::is_none) {
-            return Err(StoreError::unfit("a plan whose bodies are not known"));
-        }
         Ok(())
     }
 
     /// The bodies of all writes in their order, each before that of its own undoing.
     pub(crate) fn bodies(&self) -> impl Iterator<Item = &Option<Bytes>> {
         self.writes.iter().flat_map(|write| iter::once(&write.body).chain(write.undo.as_ref().map(|undo| &undo.body)))
+    }
+
+    /// The same, where all of them are to be kept.
+    pub(crate) fn all_bodies(&self) -> Option<Vec<&[u8]>> {
+        self.bodies().map(Option::as_deref).collect()
     }
 
     /// The same, to be filled or erased.
@@ -272,7 +275,8 @@ impl Intent {
     }
 
     /// The same without bodies.
-    pub(crate) fn bare(&self) -> Self {
+    #[must_use]
+    pub fn bare(&self) -> Self {
         let mut bare = self.clone();
         bare.bodies_mut().for_each(|body| *body = None);
         bare

@@ -133,7 +133,8 @@ impl Journal for Kept {
         journal.last += 1;
         let id = EntryId(journal.last);
         let states = vec![State::NotSent; intent.writes.len()];
-        let entry = Entry { id, opened: SystemTime::now(), intent: intent.clone(), states, closed: None };
+        let intent = if intent.all_bodies().is_some() { intent.clone() } else { intent.bare() };
+        let entry = Entry { id, opened: SystemTime::now(), intent, states, closed: None };
         journal.entries.insert(id, entry);
         if let Some(request) = request {
             request.entry = Some(id);
@@ -229,7 +230,7 @@ impl Repeats for Kept {
             Some(Request { entry: Some(entry), .. }) if self.journal().open(*entry).is_err() => {
                 Ok(Begun::Interrupted(*entry))
             }
-            Some(_) => Ok(Begun::InProgress),
+            Some(Request { entry, .. }) => Ok(Begun::Own(*entry)),
             None => {
                 repeats.insert(
                     id,

@@ -49,8 +49,12 @@ pub trait Repeats: Send + Sync {
 pub enum Begun {
     /// Nothing: it is begun now, and the caller's to answer.
     Fresh,
-    /// Somebody is at it.
+    /// Somebody else is at it.
     InProgress,
+    /// The caller has begun it, or has taken it over, and it has no answer; this entry of the [journal](Journal), where
+    /// there is one, tells how far it came. Of its tasks the store knows nothing: a caller with one task at a time at a
+    /// request knows by this that the last one broke off.
+    Own(Option<EntryId>),
     /// Something else was asked with the same key.
     Differs,
     /// This was answered.

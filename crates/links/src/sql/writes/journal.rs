@@ -221,7 +221,7 @@ impl<D: Database> Journal for Kept<D> {
         let documents = serde_json::to_string(&documents)
             .map_err(|error| StoreError::unfit("a plan that cannot be written down").because(error))?;
         let states = letter_of_state(State::NotSent).repeat(intent.writes.len());
-        let bodies = self.seal.seal(&intent.request, intent.bodies().map(|body| body.as_deref().unwrap_or_default()));
+        let bodies = intent.all_bodies().and_then(|bodies| self.seal.seal(&intent.request, bodies));
         let repeat = key.map(|key| hash(&intent.client, key));
         within(self.timeout, async {
             let owner = self.owner().await?;

@@ -54,8 +54,9 @@ struct Row {
 }
 
 impl Row {
-    /// What there is of the request; `None` when it can be begun again, as nobody is at it and nothing came of it.
-    fn begun(&self, fingerprint: &[u8; 32], seal: &Seal, about: &str) -> Result<Option<Begun>, StoreError> {
+    /// What there is of the request, for the owner `me`; `None` when it can be begun again, as nobody is at it and
+    /// nothing came of it.
+    fn begun(&self, fingerprint: &[u8; 32], me: i64, seal: &Seal, about: &str) -> Result<Option<Begun>, StoreError> {
         if self.status.is_none()
             && !self.alive
             && (self.expired || self.fingerprint == fingerprint && self.entry.is_none())
@@ -73,6 +74,7 @@ impl Row {
                 }
             }
             (None, Some(entry)) if !self.alive => Begun::Interrupted(EntryId(entry)),
+            (None, entry) if self.owner == me => Begun::Own(entry.map(EntryId)),
             (None, _) => Begun::InProgress,
         }))
     }
@@ -130,7 +132,7 @@ impl<D: Database> Repeats for Kept<D> {
                 }
                 let found: Option<Row> = writer.row(FIND, &[id]).await?;
                 let Some(row) = found else { continue }; // forgotten just now
-                if let Some(begun) = row.begun(fingerprint, &self.seal, &about)? {
+                if let Some(begun) = row.begun(fingerprint, me, &self.seal, &about)? {
                     return Ok(begun);
                 }
                 let (owner, expires, entry) = (row.owner.into(), row.expires.into(), row.entry.unwrap_or(0).into());
