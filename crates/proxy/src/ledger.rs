@@ -20,6 +20,8 @@ pub(crate) struct Care<'a> {
     pub(crate) operation: &'a str,
     /// The name of the client.
     pub(crate) client: &'a str,
+    /// The fence of the user's lock.
+    pub(crate) fence: Option<u64>,
     /// By which the client may repeat the request.
     pub(crate) key: Option<&'a str>,
     pub(crate) on_partial: OnPartial,
@@ -66,7 +68,7 @@ impl<'a> Ledger<'a> {
                 request: care.request.into(),
                 upstream: care.upstream.into(),
                 user: user.cloned(),
-                fence: None,
+                fence: user.and(care.fence),
                 operation: care.operation.into(),
                 client: care.client.into(),
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),

@@ -17,6 +17,7 @@ use crate::{
     executor::{Stage, Transport},
     headers,
     ledger::Ledger,
+    locks::Held,
     prefer::PREFER,
     route::Route,
     settle::state_after,
@@ -84,7 +85,8 @@ pub(crate) async fn pass(
         Access::Write => {
             let write = write(&method, &target, &body, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
-            let mut ledger = Ledger::open(&route.care(&*journal, context), user, vec![write], vec![None]).await?;
+            let care = route.care(&*journal, context, held.as_ref().and_then(Held::fence));
+            let mut ledger = Ledger::open(&care, user, vec![write], vec![None]).await?;
             ledger.sending(0).await?;
             Some(ledger)
         }
