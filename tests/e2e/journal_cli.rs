@@ -120,6 +120,26 @@ async fn what_was_left_is_told_and_finished() {
     assert!(left.journal(&["resolve", &number]).expect(1).err.contains("settled already"));
 }
 
+/// What was to be sent is old, once somebody has written the user: with a write that no journal knows of, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_does_not_overwrite_what_came_later() {
+    let left = Left::new(true).await;
+    let number = left.entry().unwrap()["entry"].as_str().unwrap().to_owned();
+    let gateway = Served::start(&left.config, &[("RUST_LOG", "info")]);
+    let later = json!({"email": "later@example.com"});
+    Client::textus(gateway.addresses[0], TEXTUS_TOKEN).ask("PUT /users/wqyODPA", &later).await.expect(200);
+    let (code, log) = gateway.terminate();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("left half done"), "{log}");
+    let sent = writes(&left.ecgrid);
+    for way in ["--finish", "--undo"] {
+        let refused = left.journal(&["resolve", &number, way]).expect(1);
+        assert!(refused.err.contains("written the user since"), "{refused:?}");
+    }
+    assert_eq!(writes(&left.ecgrid), sent);
+    assert_eq!(left.entry().unwrap()["state"], "abandoned");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_it_is_told_and_can_be_noted_as_seen_to() {
     let left = Left::new(false).await;

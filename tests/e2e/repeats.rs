@@ -357,7 +357,9 @@ async fn where_a_user_was_created_is_told_again() {
         let client = client.clone();
         async move { create(Face::Textus, &client).await }
     });
-    let created = "HTTP/1.1 201 Created\r\nlocation: /users/xyz\r\ncontent-length: 2\r\n\r\n{}";
+    let user = r#"{"@type": "User", "id": "/users/xyz"}"#;
+    let length = user.len();
+    let created = format!("HTTP/1.1 201 Created\r\nlocation: /users/xyz\r\ncontent-length: {length}\r\n\r\n{user}");
     upstream.next().await.answer(created);
     let first = asking.await.unwrap().expect(201);
     let again = create(Face::Textus, &client).await;

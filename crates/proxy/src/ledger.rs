@@ -22,6 +22,8 @@ pub(crate) struct Care<'a> {
     pub(crate) operation: &'a str,
     /// The name of the client.
     pub(crate) client: &'a str,
+    /// The fence of the user's lock.
+    pub(crate) fence: Option<u64>,
     /// By which the client may repeat the request.
     pub(crate) key: Option<&'a str>,
     pub(crate) on_partial: OnPartial,
@@ -71,7 +73,7 @@ impl Ledger {
                 request: care.request.into(),
                 upstream: care.upstream.into(),
                 user: user.cloned(),
-                fence: None,
+                fence: user.and(care.fence),
                 operation: care.operation.into(),
                 client: care.client.into(),
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),
@@ -163,7 +165,7 @@ impl Ledger {
     /// Leaves the entry open, for whoever can do more about it: later, or with other means.
     pub(crate) async fn leave(&mut self) {
         if let Some((journal, entry)) = self.entry.as_ref().filter(|_| !self.is_lost) {
-            let left = journal.release(*entry).await;
+            let left = journal.release(*entry, None).await;
             self.told(left);
         }
     }

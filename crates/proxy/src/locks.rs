@@ -77,6 +77,14 @@ impl Held {
         Self { locks: Vec::new(), since: Instant::now(), sure, releases: shared.releases.clone() }
     }
 
+    /// The fence of the only lock, where there is exactly one.
+    pub(crate) fn fence(&self) -> Option<u64> {
+        match &*self.locks {
+            [lock] => Some(lock.fence()),
+            _ => None,
+        }
+    }
+
     /// Makes sure that nobody else has got the lock meanwhile, because this process stood still. The store is asked only
     /// where that can be.
     ///

@@ -118,29 +118,31 @@ impl Recovery {
         let Some(taken) = journal.take_over(entry.id).await.map_err(|error| store_error(&error))? else {
             return Ok(false);
         };
-        let settled = self.settle_taken(&journal, taken, upstream, way).await;
-        if settled.is_err() {
-            // Where it cannot be left, it is when the lease ends.
-            let _ = journal.release(entry.id, None).await;
+        match self.settle_taken(&journal, taken, upstream, way).await {
+            Ok(()) => Ok(true),
+            Err(Stuck { error, fence }) => {
+                // Where it cannot be left, it is when the lease ends.
+                let _ = journal.release(entry.id, fence).await;
+                Err(error)
+            }
         }
-        settled.map(|()| true)
     }
 
-    async fn settle_taken(&self, journal: &Arc<dyn Writes>, entry: Entry, upstream: &Upstream, way: Way) -> Result<()> {
+    async fn settle_taken(
+        &self,
+        journal: &Arc<dyn Writes>,
+        entry: Entry,
+        upstream: &Upstream,
+        way: Way,
+    ) -> Result<(), Stuck> {
         if entry.states.iter().all(|state| *state == State::NotSent) {
             // Its client knows that nothing was sent, and has sent it again or done something else.
-            return close(&**journal, entry.id, Ending::Refused, "nothing of it was sent").await;
+            return Ok(close(&**journal, entry.id, Ending::Refused, "nothing of it was sent").await?);
         }
-        if entry.intent.user.is_none() {
-            let message = "somebody may have been created; look for them at the vendor, and link them";
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
-        let _lock = lock(&**journal, upstream, &entry).await?;
-        if is_overtaken(&**journal, &entry).await? {
-            return Err(Error::new(ErrorKind::Conflict, "the user was written again since; nothing is sent any more"));
-        }
+        let lock = lock(&**journal, upstream, &entry).await?;
         let shown = entry.clone();
-        bring_to_end(&self.shared, journal, upstream, entry, way).await?;
+        let brought = bring_to_end(&self.shared, journal, upstream, entry, way).await;
+        brought.map_err(|error| Stuck { error, fence: Some(lock.fence()) })?;
         tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
         Ok(())
     }
@@ -158,11 +160,35 @@ fn may_arrive(shared: &Shared, upstream: &Upstream, entry: &Entry) -> bool {
     is_unclear && age < shared.limits.deadline + upstream.timeout
 }
 
-/// The right to write the user that an entry is about.
-async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Result<Option<Lock>> {
-    let Some(user) = &entry.intent.user else { return Ok(None) };
+/// Why an entry cannot be settled now.
+struct Stuck {
+    error: Error,
+    /// The lock under which it was tried, so that it can be tried again.
+    fence: Option<u64>,
+}
+
+impl From<Error> for Stuck {
+    fn from(error: Error) -> Self {
+        Self { error, fence: None }
+    }
+}
+
+/// The right to write the user that an entry is about, whom nobody has written since: what was to be written then would
+/// overwrite it now.
+async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Result<Lock> {
+    let user = entry.intent.user.as_ref().ok_or_else(|| {
+        let message = "somebody may have been created; look for them at the vendor, and link them";
+        Error::new(ErrorKind::Unsupported, message)
+    })?;
     let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
-    lock.map(Some).ok_or_else(|| overloaded("others are writing the user"))
+    let lock = lock.ok_or_else(|| overloaded("others are writing the user"))?;
+    if lock.previous().is_none() || lock.previous() != entry.intent.fence {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "somebody may have written the user since; nothing is sent any more",
+        ));
+    }
+    Ok(lock)
 }
 
 /// Brings an entry that was taken over to an end in one way or the other, and closes it.
@@ -214,21 +240,6 @@ async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &
             Ok(())
         }
     }
-}
-
-/// Whether something was written about the same user later: to send now what was to be sent before would overwrite it.
-async fn is_overtaken(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
-    let Some(user) = &entry.intent.user else { return Ok(false) };
-    let filter = EntryFilter { upstream: Some(entry.intent.upstream.clone()), ..EntryFilter::default() };
-    let mut after = Some(entry.id);
-    while after.is_some() {
-        let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
-        if page.entries.iter().any(|later| later.intent.user.as_ref() == Some(user)) {
-            return Ok(true);
-        }
-        after = page.next;
-    }
-    Ok(false)
 }
 
 /// Goes on, for a client that repeats its request, with an entry that was taken over: sends what was not sent.

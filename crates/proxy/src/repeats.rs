@@ -243,11 +243,11 @@ impl Repeatable {
         let ended = match &answered {
             Ok(Some(_)) => writes.close(number, Ending::Done, None).await,
             Ok(None) => writes.close(number, Ending::Resolved, Some("repeated by its client")).await,
-            Err(_) => writes.release(number).await,
+            Err(_) => writes.release(number, None).await,
         };
         if ended.is_err() {
             // Whoever went on with the writes has closed it already.
-            let _ = writes.release(number).await;
+            let _ = writes.release(number, None).await;
         }
         match (ended, answered) {
             // To send again what somebody else may send, too, would be to send it twice.

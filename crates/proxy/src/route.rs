@@ -86,14 +86,20 @@ impl Route {
         Executor { adapter: &*self.upstream.adapter, transport, most_calls: self.most_calls() }
     }
 
-    /// How the writes of a request are taken care of.
-    pub(crate) fn care<'a>(&'a self, journal: &'a Arc<dyn Writes>, context: &'a Context) -> Care<'a> {
+    /// How the writes of a request are taken care of, under the lock with that fence.
+    pub(crate) fn care<'a>(
+        &'a self,
+        journal: &'a Arc<dyn Writes>,
+        context: &'a Context,
+        fence: Option<u64>,
+    ) -> Care<'a> {
         Care {
             journal,
             request: context.id(),
             upstream: &self.upstream.name,
             operation: context.seen.operation.get().map_or("", String::as_str),
             client: context.client(),
+            fence,
             key: context.seen.repeat.get().map(RepeatKey::as_str),
             on_partial: self.on_partial,
             prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,

@@ -808,7 +808,7 @@ async fn an_owner_knows_what_it_has_begun_itself(place: Place) {
     assert_eq!(begin(&*there, "key").await, Begun::InProgress);
     lost(there.forget("helpdesk", "key").await);
     lost(there.answer("helpdesk", "key", &response()).await);
-    here.release(entry).await.unwrap();
+    here.release(entry, None).await.unwrap();
     for writes in [&here, &there] {
         assert_eq!(begin(&**writes, "key").await, Begun::Interrupted(entry));
     }
