@@ -225,7 +225,7 @@ impl Error {
         error
     }
 
-    /// The upstream refused, in its own words. Where its [status does not say so](Refusal::is_unclear), nobody knows
+    /// The upstream refused, in its own words. Where its status does not say so, nobody knows
     /// what it did.
     pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
         let mut error = Self::new(kind, "the upstream refused the request");
