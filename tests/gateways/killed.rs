@@ -224,7 +224,14 @@ impl Lane {
             let open = self.store.writes().entries(&abandoned, self.last, one).await.unwrap().entries;
             let is_left = open.iter().any(|entry| entry.id == left.id);
             quiet = if is_left && before.as_ref() == Some(&entry.states) { quiet + 1 } else { 0 };
-            if entry.closed.is_some() || (quiet > 40 && (self.way != "finish")) {
+            // What cannot be undone is left, with all else undone; what is only told is left as it was.
+            let is_undone = [0, 2].iter().all(|&write| matches!(entry.states[write], State::NotSent | State::Undone));
+            let ends = match self.way {
+                "report" => quiet > 40,
+                "undo" => is_left && is_undone,
+                _ => false,
+            };
+            if entry.closed.is_some() || ends {
                 return Some(entry);
             }
             assert!(started.elapsed() < PATIENCE, "nobody looked after {entry:?}");
