@@ -63,30 +63,41 @@ impl Recovery {
 
     /// Looks after every entry whose owner is gone, and tells of each that cannot be settled, once.
     async fn look(&self, told: &mut HashSet<EntryId>) -> Result<()> {
+        let mut users = HashSet::new();
+        // The latest first: a user's earlier ones are overtaken by it, and to try them would take the user's lock.
+        for entry in self.abandoned().await?.into_iter().rev() {
+            let is_latest = users.insert((entry.intent.upstream.clone(), entry.intent.user.clone()));
+            let settled = match self.way() {
+                None => Err(Error::new(ErrorKind::Partial, "writes were left half done; see `interlingua journal`")),
+                Some(_) if told.contains(&entry.id) => continue,
+                // What may still arrive is looked at when it cannot any more.
+                Some(_) if self.may_arrive(&entry) => continue,
+                Some(_) if !is_latest && entry.intent.user.is_some() => Err(overtaken()),
+                // Where somebody else was faster there is nothing to tell.
+                Some(way) => self.settle(&entry, way).await.map(drop),
+            };
+            match settled {
+                Err(error) if passes(error.kind()) => tracing::warn!(
+                    entry = %entry.id, error.message = %error, "what was left half done is tried again later"
+                ),
+                Err(error) if told.insert(entry.id) => tell(&entry, error.message()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Every entry whose owner is gone, in the order in which they were opened.
+    async fn abandoned(&self) -> Result<Vec<Entry>> {
         let journal = self.shared.links.writes();
         let filter = EntryFilter { shown: Shown::Abandoned, ..EntryFilter::default() };
-        let mut after = None;
+        let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
-            for entry in page.entries {
-                let settled = match self.way() {
-                    // What may still arrive is looked at when it cannot any more.
-                    Some(_) if self.may_arrive(&entry) => continue,
-                    // Where somebody else was faster there is nothing to tell.
-                    Some(way) => self.settle(&entry, way).await.map(drop),
-                    None => {
-                        Err(Error::new(ErrorKind::Partial, "writes were left half done; see `interlingua journal`"))
-                    }
-                };
-                if let Err(error) = settled
-                    && told.insert(entry.id)
-                {
-                    tell(&entry, error.message());
-                }
-            }
+            all.extend(page.entries);
             after = page.next;
             if after.is_none() {
-                return Ok(());
+                return Ok(all);
             }
         }
     }
@@ -160,6 +171,15 @@ fn may_arrive(shared: &Shared, upstream: &Upstream, entry: &Entry) -> bool {
     is_unclear && age < shared.limits.deadline + upstream.timeout
 }
 
+fn overtaken() -> Error {
+    Error::new(ErrorKind::Conflict, "somebody may have written the user since; nothing is sent any more")
+}
+
+/// Whether it is trouble that passes, after which it can be tried again.
+fn passes(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Overloaded | ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::RateLimited)
+}
+
 /// Why an entry cannot be settled now.
 struct Stuck {
     error: Error,
@@ -180,15 +200,30 @@ async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Resul
         let message = "somebody may have been created; look for them at the vendor, and link them";
         Error::new(ErrorKind::Unsupported, message)
     })?;
+    // To ask for the lock would make a later entry look overtaken.
+    if is_followed(journal, entry).await? {
+        return Err(overtaken());
+    }
     let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
     let lock = lock.ok_or_else(|| overloaded("others are writing the user"))?;
     if lock.previous().is_none() || lock.previous() != entry.intent.fence {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            "somebody may have written the user since; nothing is sent any more",
-        ));
+        return Err(overtaken());
     }
     Ok(lock)
+}
+
+/// Whether the journal knows a later request about the same user.
+async fn is_followed(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
+    let filter = EntryFilter { upstream: Some(entry.intent.upstream.clone()), ..EntryFilter::default() };
+    let mut after = Some(entry.id);
+    while after.is_some() {
+        let page = journal.entries(&filter, after, PAGE).await.map_err(|error| store_error(&error))?;
+        if page.entries.iter().any(|later| later.intent.user == entry.intent.user) {
+            return Ok(true);
+        }
+        after = page.next;
+    }
+    Ok(false)
 }
 
 /// Brings an entry that was taken over to an end in one way or the other, and closes it.
