@@ -76,29 +76,37 @@ async fn a_body_with_a_doubtful_end_is_refused() {
     assert!(upstream.is_idle());
 }
 
-/// hyper takes the chunks, as RFC 9112 (section 6.3) allows, and closes the connection after them. What goes on has one
-/// length only.
+/// Each of the two headers alone says where the body ends. What is refused is told in the client's own words.
 #[tokio::test]
-async fn a_length_beside_chunks_is_not_passed_on() {
+async fn a_length_beside_chunks_is_refused() {
+    let (world, upstream) = recorded().await;
     let (length, chunks) = ("content-length: 4\r\n", "transfer-encoding: chunked\r\n");
-    for heads in [[length, chunks].concat(), [chunks, length].concat()] {
-        for path in ["/v2/users", "/v2/parcels"] {
-            let (world, mut upstream) = recorded().await;
+    for heads in [[length, chunks].concat(), [chunks, length].concat(), [length, "x: 1\r\n", chunks, length].concat()] {
+        for (listener, path) in [(0, "/v2/users"), (1, "/v2/users"), (1, "/v2/parcels")] {
             let head = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {ECGRID_KEY}\r\n{heads}\r\n");
-            let mut wire = Wire::connect(world.address(1)).await;
-            wire.send(format!("{head}10\r\n{{\"userId\": 1042}}\r\n0\r\n\r\n{HIDDEN}")).await;
-            let seen = upstream.next().await.answer(ok("{}"));
-            assert_ne!(seen.header("content-length"), ["4"], "{}", seen.head);
-            assert_eq!(
-                seen.header("content-length").len() + seen.header("transfer-encoding").len(),
-                1,
-                "{}",
-                seen.head
-            );
-            let answer = wire.rest().await;
-            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the connection ends with the answer: {answer}");
+            let answer = raw(&world, listener, format!("{head}10\r\n{{\"userId\": 1042}}\r\n0\r\n\r\n{HIDDEN}")).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{heads:?}: {answer}");
+            assert!(answer.contains("Content-Length beside a Transfer-Encoding"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the connection ends with the refusal: {answer}");
         }
     }
+    assert!(upstream.is_idle());
+}
+
+/// The second of two requests that come at once, after one with a body: it is that one alone that is refused.
+#[tokio::test]
+async fn a_length_beside_chunks_is_found_behind_another_request() {
+    let (world, mut upstream) = recorded().await;
+    let first = "PUT /v2/users HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox-ecgrid-key\r\n";
+    let chunks = "transfer-encoding: chunked\r\n\r\n10\r\n{\"userId\": 1042}\r\n0\r\n\r\n";
+    let mut wire = Wire::connect(world.address(1)).await;
+    wire.send(format!("{first}{chunks}{first}content-length: 4\r\n{chunks}{HIDDEN}")).await;
+    assert_eq!(upstream.next().await.answer(ok("{}")).body, b"{\"userId\": 1042}");
+    let answer = wire.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 400").count(), 1, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 2, "{answer}");
+    assert!(upstream.is_idle());
 }
 
 /// Chunks that are not written as they should be.

@@ -12,6 +12,7 @@ pub mod config;
 mod connections;
 mod executor;
 mod fallback;
+mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gateway;

@@ -5,7 +5,10 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,7 @@ use tower::{Service, ServiceExt};
 use crate::{
     body::Body,
     connections::{Connection, Connections},
+    framing::{Contradiction, Contradictory, Framed},
     rarely::Rarely,
 };
 
@@ -177,10 +181,16 @@ async fn converse(
     // Answers are written whole; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
     let stopping = stop.clone();
+    let contradiction = Contradiction::default();
+    let stream = Framed::new(stream, contradiction.clone());
+    let number = AtomicU64::new(0);
     let answer = service_fn(|mut request: Request<Incoming>| {
         connection.is_heard();
         let is_last = request.version() < Version::HTTP_2 && *stopping.borrow();
         request.extensions_mut().insert(Arc::clone(&connection));
+        if contradiction.is(number.fetch_add(1, Ordering::Relaxed) + 1) {
+            request.extensions_mut().insert(Contradictory);
+        }
         let answer = service.clone().oneshot(request);
         async move {
             let mut response = answer.await?;

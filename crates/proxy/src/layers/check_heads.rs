@@ -1,13 +1,13 @@
-//! Refuses a head that is larger than need be, or whose path cannot be read in one way only.
+//! Refuses a head that is larger than need be, or whose path, or the end of whose body, can be read in two ways.
 
 use std::task::{Context as TaskContext, Poll};
 
-use http::{HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use interlingua_core::{Error, ErrorKind, Result};
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture};
-use crate::{body::Body, target};
+use crate::{body::Body, framing::Contradictory, target};
 
 /// The most header lines of a request. hyper itself refuses more of HTTP/1.1.
 const MOST_LINES: usize = 100;
@@ -57,10 +57,23 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match target::normal(request.uri()).and_then(|_| check(request.headers(), self.limit)) {
+        let checked = target::normal(request.uri())
+            .and_then(|_| check(request.headers(), self.limit))
+            .and_then(|()| has_one_end(request.extensions()));
+        match checked {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
+    }
+}
+
+fn has_one_end(extensions: &Extensions) -> Result<()> {
+    match extensions.get::<Contradictory>() {
+        None => Ok(()),
+        Some(Contradictory) => Err(Error::new(
+            ErrorKind::Malformed,
+            "the request has a Content-Length beside a Transfer-Encoding; send one of them",
+        )),
     }
 }
 
