@@ -10,7 +10,7 @@ use std::{
 use interlingua_sandbox::{Ecgrid, Server, Textus, serve};
 use serde_json::Value;
 
-use crate::vendor;
+use crate::{processor, vendor};
 
 pub(crate) struct Gateway {
     child: Child,
@@ -39,7 +39,9 @@ impl Gateway {
 
         let mut command = Command::new(env!("CARGO_BIN_EXE_interlingua"));
         command.args(["serve", "--config"]).arg(config.path()).stderr(Stdio::piped());
+        processor::choose(processor::GATEWAY);
         let mut child = command.spawn().unwrap();
+        processor::choose(processor::OTHERS);
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         loop {
