@@ -25,7 +25,7 @@ use crate::{
     trace::{Context, Success},
     translate::{self, Answer},
     version::unless_known,
-    writing::in_a_task,
+    writing::to_its_end,
 };
 
 /// Answers requests by the route that was found for them.
@@ -52,8 +52,8 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
         let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
         match RepeatKey::of(request.headers())? {
-            Some(key) => in_a_task(&shared, context, repeats::once(route, key, request)).await,
-            None => in_a_task(&shared, context, by_route(route, request)).await,
+            Some(key) => to_its_end(&shared, context, repeats::once(route, key, request)).await,
+            None => to_its_end(&shared, context, by_route(route, request)).await,
         }
     } else {
         let headers = request.headers().clone();

@@ -1,18 +1,23 @@
 //! Writes go on when their client goes away: half a write must not be left behind, nor a lock be given back too early.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
-use interlingua_core::{Effect, Error, ErrorKind, Result};
-use tokio::sync::oneshot;
+use interlingua_core::Result;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::{route::Shared, trace::Context, translate::overloaded};
+use crate::{layers::BoxFuture, route::Shared, trace::Context, translate::overloaded};
 
-/// Does a write in a task of its own. What came of it is told in the log when there is nobody left to tell it to.
+/// Does a write. If nobody waits for it any longer, it goes on in a task of its own, and what came of it is told in the
+/// log.
 ///
 /// # Errors
 ///
 /// The write's own, or there are too many at once.
-pub(crate) async fn in_a_task<T: Send + 'static>(
+pub(crate) async fn to_its_end<T: Send + 'static>(
     shared: &Arc<Shared>,
     context: Context,
     write: impl Future<Output = Result<T>> + Send + 'static,
@@ -20,20 +25,47 @@ pub(crate) async fn in_a_task<T: Send + 'static>(
     if shared.writes.len() >= shared.limits.in_flight.get() as usize {
         return Err(overloaded("too many writes at once"));
     }
-    let (answer, answered) = oneshot::channel();
-    shared.writes.spawn(async move {
-        let Err(unheard) = answer.send(write.await) else { return };
-        let (id, operation) = (context.id(), context.seen.operation.get().map_or("", String::as_str));
-        match unheard {
-            Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
-            Err(error) => tracing::warn!(
-                request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
-                error.message = %error, "a write failed after its client went away"
-            ),
+    let running = shared.writes.token();
+    Write { write: Some(Box::pin(write)), shared: Arc::clone(shared), context, _running: running }.await
+}
+
+/// A write that somebody waits for.
+struct Write<T: Send + 'static> {
+    /// Until it is done.
+    write: Option<BoxFuture<T, interlingua_core::Error>>,
+    shared: Arc<Shared>,
+    context: Context,
+    _running: TaskTrackerToken,
+}
+
+impl<T: Send + 'static> Future for Write<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        // Taken out meanwhile: one that panics is not gone on with.
+        let mut write = self.write.take().expect("nobody asks again for what was answered");
+        let polled = write.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.write = Some(write);
         }
-    });
-    // A task that ends without an answer has panicked.
-    answered
-        .await
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the gateway failed").with_effect(Effect::Unknown)))
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for Write<T> {
+    fn drop(&mut self) {
+        let Some(write) = self.write.take() else { return };
+        let context = self.context.clone();
+        self.shared.writes.spawn(async move {
+            let result = write.await;
+            let (id, operation) = (context.id(), context.seen.operation.get().map_or("", String::as_str));
+            match result {
+                Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
+                Err(error) => tracing::warn!(
+                    request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
+                    error.message = %error, "a write failed after its client went away"
+                ),
+            }
+        });
+    }
 }
