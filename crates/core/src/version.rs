@@ -7,6 +7,9 @@ use crate::user::{Grant, Known, Name, Preferences, Role, Scope, Status, Timestam
 /// Which spelling of users this is. Another one makes every user look changed, once.
 const SPELLING: u8 = 1;
 
+/// So many bytes are enough for the state of most users.
+const USUAL: usize = 512;
+
 impl User {
     /// All that is known of the user, in one spelling: the same user has the same bytes, whoever read it, and in
     /// whichever order. `None` where the roles are not known, without which nobody can say that nothing has changed.
@@ -30,7 +33,8 @@ impl User {
             automated,
             has_password,
         } = self;
-        let mut state = State(vec![SPELLING]);
+        let mut state = State(Vec::with_capacity(USUAL));
+        state.0.push(SPELLING);
         state.text(id.as_str());
         for text in [login, email, display, given, family, avatar] {
             state.known(text, |state, text| state.text(text));

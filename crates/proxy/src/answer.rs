@@ -52,12 +52,12 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
         let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
         match RepeatKey::of(request.headers())? {
-            Some(key) => to_its_end(&shared, context, repeats::once(route, key, request)).await,
-            None => to_its_end(&shared, context, by_route(route, request)).await,
+            Some(key) => to_its_end(&shared, context, Box::pin(repeats::once(route, key, request))).await,
+            None => to_its_end(&shared, context, Box::pin(by_route(route, request))).await,
         }
     } else {
         let headers = request.headers().clone();
-        Ok(unless_known(&headers, by_route(route, request).await?))
+        Ok(unless_known(&headers, Box::pin(by_route(route, request)).await?))
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn by_route(route: Arc<Route>, request: Request<ReadBody>) -> R
     if route.passes() {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let passing = Passing { method: parts.method, target, headers: parts.headers, body: body.raw };
-        let response = pass::pass(&route, &read, passing, &context, deadline).await?;
+        let response = Box::pin(pass::pass(&route, &read, passing, &context, deadline)).await?;
         // Nobody else sets it.
         let _ = context.seen.success.set(Success { calls: 1, dropped: 0, narrowed: 0 });
         Ok(response)

@@ -1,4 +1,6 @@
 //! The way of a translated request: read it, link it, plan it, carry it out, answer it.
+//!
+//! What few requests need is boxed, so that the others need not carry its size along.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -180,7 +182,7 @@ impl Translation {
     async fn carry_out(&self, mut understood: Understood) -> Result<Answer> {
         match for_this_route(&self.route, &self.context, understood.command).await? {
             Command::FindUsers { query, page } => {
-                let Listed { page, notes, calls } = listing::list(self, query, page).await?;
+                let Listed { page, notes, calls } = Box::pin(listing::list(self, query, page)).await?;
                 understood.notes.extend(notes);
                 self.write(&understood.operation, understood.access, Outcome::Users(page), understood.notes, calls)
             }
@@ -206,18 +208,18 @@ impl Translation {
         }
         if let Some(if_match) = &self.if_match {
             let (Some(user), Some(asked)) = (&user, &asked) else { return Err(no_match()) };
-            if_match.check(self.version(user, asked).await?.as_ref())?;
+            if_match.check(Box::pin(self.version(user, asked)).await?.as_ref())?;
         }
         if let (Some(Target::Only { .. }), Some(user), Some(asked)) =
             (understood.command.grants().target(), &user, &asked)
         {
             self.judge(&understood.notes, access)?;
-            understood.command = complete(&self.route, self, understood.command, user, asked).await?;
+            understood.command = Box::pin(complete(&self.route, self, understood.command, user, asked)).await?;
         }
         let command = pair.to_upstream(understood.command.clone(), user).await?;
         if let Command::CreateUser(new) = &command {
             pair.can_link(new).await?;
-            self.login_is_free(new).await?;
+            Box::pin(self.login_is_free(new)).await?;
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
         let journal = self.route.shared.links.writes();
@@ -283,7 +285,7 @@ impl Translation {
         notes.extend(executed.notes);
         let outcome = match (executed.outcome, &command) {
             (Outcome::User(user), Command::CreateUser(new)) => {
-                let (user, more) = self.created(*user, new).await?;
+                let (user, more) = Box::pin(self.created(*user, new)).await?;
                 notes.extend(more);
                 Outcome::User(Box::new(user))
             }
@@ -351,8 +353,10 @@ impl Translation {
         if access == Access::Read {
             self.judge(&notes, access)?;
         }
-        let problems = self.route.validator.response(operation, &writing.response).err();
-        if let Some(problems) = problems {
+        // That an adapter writes nothing else is one of its laws. To parse every answer again costs more than to write it.
+        if cfg!(debug_assertions)
+            && let Err(problems) = self.route.validator.response(operation, &writing.response)
+        {
             // Our fault, whatever the upstream sent: the pointers say which field, to whoever reads the log.
             let places: Vec<_> = problems.iter().map(|problem| problem.place.to_string()).collect();
             tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");

@@ -9,7 +9,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
 };
-use interlingua_core::{Access, Error, ErrorKind, Outcome, Result, Role, User};
+use interlingua_core::{Access, Error, ErrorKind, Outcome, Result, Role, ScopeId, User};
 use sha2::{Digest, Sha256};
 
 use crate::body::{self, Body};
@@ -33,9 +33,12 @@ impl Version {
     /// it, unless the user has a role there, for only then do later answers show it.
     pub(crate) fn translated(outcome: &Outcome) -> Option<Self> {
         let Outcome::User(user) = outcome else { return None };
-        let granted = |id| user.grants.iter().flatten().any(|grant| grant.scope.id == id && grant.role > Role::None);
-        let shown = user.primary_scope.clone().filter(|scope| granted(scope.id.clone()));
-        Self::of(&User { primary_scope: shown, ..(**user).clone() })
+        let granted =
+            |id: &ScopeId| user.grants.iter().flatten().any(|grant| grant.scope.id == *id && grant.role > Role::None);
+        match &user.primary_scope {
+            Some(scope) if !granted(&scope.id) => Self::of(&User { primary_scope: None, ..(**user).clone() }),
+            _ => Self::of(user),
+        }
     }
 
     /// As a header has it.

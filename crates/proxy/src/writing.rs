@@ -6,7 +6,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use interlingua_core::Result;
+use interlingua_core::{Error, Result};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{layers::BoxFuture, route::Shared, trace::Context, translate::overloaded};
@@ -20,19 +20,19 @@ use crate::{layers::BoxFuture, route::Shared, trace::Context, translate::overloa
 pub(crate) async fn to_its_end<T: Send + 'static>(
     shared: &Arc<Shared>,
     context: Context,
-    write: impl Future<Output = Result<T>> + Send + 'static,
+    write: BoxFuture<T, Error>,
 ) -> Result<T> {
     if shared.writes.len() >= shared.limits.in_flight.get() as usize {
         return Err(overloaded("too many writes at once"));
     }
     let running = shared.writes.token();
-    Write { write: Some(Box::pin(write)), shared: Arc::clone(shared), context, _running: running }.await
+    Write { write: Some(write), shared: Arc::clone(shared), context, _running: running }.await
 }
 
 /// A write that somebody waits for.
 struct Write<T: Send + 'static> {
     /// Until it is done.
-    write: Option<BoxFuture<T, interlingua_core::Error>>,
+    write: Option<BoxFuture<T, Error>>,
     shared: Arc<Shared>,
     context: Context,
     _running: TaskTrackerToken,

@@ -16,7 +16,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::StatusCode;
 use interlingua_core::{Effect, Error, ErrorKind, Reply, Result};
 use tokio::time::Sleep;
@@ -29,7 +28,7 @@ use tower::{
     util::rng::Rng,
 };
 
-use super::guard::{Outgoing, Terms};
+use super::guard::{Outgoing, Terms, Whole};
 
 /// How long to wait before the second try; before each further one about twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -100,10 +99,10 @@ impl Again {
     }
 }
 
-impl Policy<Outgoing<Bytes>, Reply, Error> for Again {
+impl Policy<Outgoing<Whole>, Reply, Error> for Again {
     type Future = Sleep;
 
-    fn retry(&mut self, outgoing: &mut Outgoing<Bytes>, result: &mut Result<Reply>) -> Option<Sleep> {
+    fn retry(&mut self, outgoing: &mut Outgoing<Whole>, result: &mut Result<Reply>) -> Option<Sleep> {
         let failed = has_failed(result);
         if !failed {
             self.tries.budget.deposit();
@@ -128,7 +127,7 @@ impl Policy<Outgoing<Bytes>, Reply, Error> for Again {
         next
     }
 
-    fn clone_request(&mut self, outgoing: &Outgoing<Bytes>) -> Option<Outgoing<Bytes>> {
+    fn clone_request(&mut self, outgoing: &Outgoing<Whole>) -> Option<Outgoing<Whole>> {
         Some(outgoing.clone())
     }
 }
@@ -150,7 +149,7 @@ fn has_failed(result: &Result<Reply>) -> bool {
 mod tests {
     use std::{collections::VecDeque, sync::Mutex};
 
-    use http::{HeaderMap, HeaderValue, Request, header::RETRY_AFTER};
+    use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
     use tokio::time::Instant;
     use tower::{ServiceExt, retry::Retry, service_fn};
 
@@ -176,13 +175,13 @@ mod tests {
     /// What a call gets from an upstream that answers so, and how many tries that took.
     async fn run(terms: Terms, most: u32, answers: Vec<Result<Reply>>) -> (Result<Reply>, usize) {
         let answers = Mutex::new((0, VecDeque::from(answers)));
-        let service = service_fn(|_: Outgoing<Bytes>| {
+        let service = service_fn(|_: Outgoing<Whole>| {
             let mut answers = answers.lock().unwrap();
             answers.0 += 1;
             std::future::ready(answers.1.pop_front().expect("one try too many"))
         });
         let again = Again::new(most, Arc::default());
-        let result = Retry::new(again, service).oneshot(Outgoing { request: Request::default(), terms }).await;
+        let result = Retry::new(again, service).oneshot(Outgoing { request: Whole::default(), terms }).await;
         let tries = answers.lock().unwrap().0;
         (result, tries)
     }

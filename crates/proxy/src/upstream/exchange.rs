@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,11 +16,11 @@ use tower::Service;
 use super::{
     connection::{Body, Connection},
     crowd::Crowd,
-    guard::{Guarding, Outgoing, Terms},
+    guard::{Arriving, Guarding, Outgoing, Terms, Whole},
     lost,
     pool::Pool,
 };
-use crate::{layers::BoxFuture, relay::Upload};
+use crate::layers::BoxFuture;
 
 /// The most that is read of an upstream's answer.
 const REPLY_LIMIT: usize = 8 << 20;
@@ -35,7 +34,7 @@ pub(crate) struct Exchange {
     pub(crate) first_byte: Duration,
 }
 
-impl Service<Outgoing<Bytes>> for Exchange {
+impl Service<Outgoing<Whole>> for Exchange {
     type Response = Reply;
     type Error = Error;
     type Future = BoxFuture<Reply, Error>;
@@ -44,14 +43,14 @@ impl Service<Outgoing<Bytes>> for Exchange {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, outgoing: Outgoing<Bytes>) -> Self::Future {
+    fn call(&mut self, outgoing: Outgoing<Whole>) -> Self::Future {
         let exchange = self.clone();
         Box::pin(async move { exchange.exchange(outgoing).await })
     }
 }
 
 impl Exchange {
-    async fn exchange(&self, outgoing: Outgoing<Bytes>) -> Result<Reply> {
+    async fn exchange(&self, outgoing: Outgoing<Whole>) -> Result<Reply> {
         if Instant::now() >= outgoing.terms.end {
             return Err(Error::new(ErrorKind::Timeout, "the request took too long"));
         }
@@ -66,9 +65,9 @@ impl Exchange {
         self.over(connection, &outgoing).await
     }
 
-    async fn over(&self, mut connection: Connection, outgoing: &Outgoing<Bytes>) -> Result<Reply> {
+    async fn over(&self, mut connection: Connection, outgoing: &Outgoing<Whole>) -> Result<Reply> {
         let terms = &outgoing.terms;
-        let request = outgoing.request.clone().map(|body| Body::Left(Full::new(body)));
+        let request = Request::clone(&outgoing.request).map(|body| Body::Left(Full::new(body)));
         let begun = if terms.repeatable { terms.end.min(Instant::now() + self.first_byte) } else { terms.end };
         let response = match timeout_at(begun, connection.send(request)).await {
             Ok(Ok(response)) => response,
@@ -103,7 +102,7 @@ pub(crate) struct Open {
     pub(crate) crowd: Arc<Guarding<Crowd>>,
 }
 
-impl Service<Outgoing<Upload>> for Open {
+impl Service<Outgoing<Arriving>> for Open {
     type Response = Response<Incoming>;
     type Error = Error;
     type Future = BoxFuture<Response<Incoming>, Error>;
@@ -112,14 +111,14 @@ impl Service<Outgoing<Upload>> for Open {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, outgoing: Outgoing<Upload>) -> Self::Future {
+    fn call(&mut self, outgoing: Outgoing<Arriving>) -> Self::Future {
         let open = self.clone();
         Box::pin(async move { open.open(outgoing).await })
     }
 }
 
 impl Open {
-    async fn open(&self, outgoing: Outgoing<Upload>) -> Result<Response<Incoming>> {
+    async fn open(&self, outgoing: Outgoing<Arriving>) -> Result<Response<Incoming>> {
         // Its place is taken until the last byte of the answer is through, and so this is no layer.
         let place = self.crowd.admit(&outgoing.terms)?;
         let Outgoing { request, terms } = outgoing;

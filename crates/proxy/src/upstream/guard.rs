@@ -11,19 +11,26 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use interlingua_core::{Access, Error, Reply, Result};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use crate::layers::BoxFuture;
+use crate::{layers::BoxFuture, relay::Upload};
 
 /// A request on its way to an upstream. It has no debug print, for it holds what people wrote.
 #[derive(Clone)]
-pub(crate) struct Outgoing<B> {
-    pub(crate) request: Request<B>,
+pub(crate) struct Outgoing<R> {
+    pub(crate) request: R,
     pub(crate) terms: Terms,
 }
+
+/// One that is there as a whole, so that it can be sent more than once.
+pub(crate) type Whole = Arc<Request<Bytes>>;
+
+/// One whose body is still arriving.
+pub(crate) type Arriving = Request<Upload>;
 
 /// What is to be known of a request to treat it right.
 #[derive(Clone, Debug)]
@@ -132,10 +139,10 @@ impl<G, S: Clone> Clone for Guarded<G, S> {
     }
 }
 
-impl<G, S, B> Service<Outgoing<B>> for Guarded<G, S>
+impl<G, S, R> Service<Outgoing<R>> for Guarded<G, S>
 where
     G: Guard,
-    S: Service<Outgoing<B>, Error = Error>,
+    S: Service<Outgoing<R>, Error = Error>,
     S::Response: Answer + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -147,7 +154,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, outgoing: Outgoing<B>) -> Self::Future {
+    fn call(&mut self, outgoing: Outgoing<R>) -> Self::Future {
         let pass = match self.guarding.admit(&outgoing.terms) {
             Ok(pass) => pass,
             Err(error) => return Box::pin(ready(Err(error))),

@@ -45,7 +45,7 @@ use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
 use exchange::{Exchange, Open};
-use guard::{GuardLayer, Guarding, Outgoing, Terms};
+use guard::{Arriving, GuardLayer, Guarding, Outgoing, Terms, Whole};
 use heed::Heed;
 use pool::Pool;
 use share::Share;
@@ -63,9 +63,12 @@ pub(crate) struct Upstream {
     pub(crate) timeout: Duration,
     guards: Guards,
     tries: Arc<Tries>,
-    exchange: BoxCloneSyncService<Outgoing<Bytes>, Reply, Error>,
-    open: BoxCloneSyncService<Outgoing<Upload>, Response<Incoming>, Error>,
+    exchange: BoxCloneSyncService<Outgoing<Whole>, Reply, Error>,
+    open: BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error>,
 }
+
+/// As many headers as a call has, with those that every connection adds.
+const USUAL_HEADERS: usize = 12;
 
 /// What stands before an upstream.
 #[derive(Clone, Debug)]
@@ -146,7 +149,7 @@ impl Upstream {
     /// There is no answer; the effect tells whether the call can have arrived.
     pub(crate) async fn call(&self, call: &Call, stage: Stage, context: &Context, deadline: Instant) -> Result<Reply> {
         let media_type = HeaderValue::from_static(self.adapter.dialect().media_type);
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         headers.insert(ACCEPT, media_type.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("interlingua/", env!("CARGO_PKG_VERSION"))));
         if !call.body.is_empty() {
@@ -170,8 +173,8 @@ impl Upstream {
     ///
     /// There is no answer; the effect tells whether the request can have arrived.
     pub(crate) async fn send(&self, message: Message<Bytes>, context: &Context, deadline: Instant) -> Result<Reply> {
-        let outgoing = self.outgoing(message, context, deadline)?;
-        self.exchange.clone().oneshot(outgoing).await
+        let Outgoing { request, terms } = self.outgoing(message, context, deadline)?;
+        self.exchange.clone().oneshot(Outgoing { request: Whole::new(request), terms }).await
     }
 
     /// Sends a request whose body is still arriving, and gives the answer as soon as its head is there. What else is set
@@ -185,7 +188,7 @@ impl Upstream {
         self.open.clone().oneshot(outgoing).await
     }
 
-    fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<B>> {
+    fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<Request<B>>> {
         let Message { method, target, mut headers, body, access, repeatable, begun } = message;
         headers.insert(HOST, self.host.clone());
         headers.insert(self.credential.0.clone(), self.credential.1.clone());
@@ -212,7 +215,7 @@ impl Upstream {
 }
 
 impl Guards {
-    fn around_exchange(&self, exchange: Exchange, again: Again) -> BoxCloneSyncService<Outgoing<Bytes>, Reply, Error> {
+    fn around_exchange(&self, exchange: Exchange, again: Again) -> BoxCloneSyncService<Outgoing<Whole>, Reply, Error> {
         let Self { heed, breaker, crowd, share } = self.clone();
         BoxCloneSyncService::new(
             ServiceBuilder::new()
@@ -226,7 +229,7 @@ impl Guards {
     }
 
     /// The same without tries, for a body that arrives can be sent once.
-    fn around_open(&self, open: Open) -> BoxCloneSyncService<Outgoing<Upload>, Response<Incoming>, Error> {
+    fn around_open(&self, open: Open) -> BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error> {
         let Self { heed, breaker, share, .. } = self.clone();
         BoxCloneSyncService::new(
             ServiceBuilder::new()
