@@ -46,14 +46,19 @@ impl Ceiling {
 async fn look(ceiling: Weak<AtomicUsize>, places: Arc<Semaphore>, most: usize, bearable: Duration) {
     loop {
         sleep(PAUSE).await;
-        // From a thread that is no worker's: what a worker wakes itself does not queue behind all the others.
-        let Ok(ready) = spawn_blocking(Instant::now).await else { return };
-        let lag = ready.elapsed();
+        let in_flight = most - places.available_permits();
+        let lag = if in_flight > LEAST { lag().await } else { Duration::ZERO };
         let Some(ceiling) = ceiling.upgrade() else { return };
         let now = ceiling.load(Ordering::Relaxed);
-        let next = if lag > bearable { lower(now, most - places.available_permits()) } else { higher(now) };
+        let next = if lag > bearable { lower(now, in_flight) } else { higher(now) };
         ceiling.store(next.min(most), Ordering::Relaxed);
     }
+}
+
+/// How long what can go on waits for a processor.
+async fn lag() -> Duration {
+    // From a thread that is no worker's: what a worker wakes itself does not queue behind all the others.
+    spawn_blocking(Instant::now).await.map_or(Duration::ZERO, |ready| ready.elapsed())
 }
 
 fn lower(ceiling: usize, in_flight: usize) -> usize {
@@ -88,6 +93,7 @@ mod tests {
     #[tokio::test]
     async fn it_comes_down_when_nothing_is_fast_enough() {
         let places = Arc::new(Semaphore::new(100));
+        let _taken = places.acquire_many(50).await.unwrap();
         let ceiling = Ceiling::watch(&places, 100, Duration::ZERO);
         while ceiling.now() > LEAST {
             sleep(PAUSE).await;

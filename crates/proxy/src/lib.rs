@@ -22,6 +22,7 @@ mod ledger;
 mod linking;
 mod listing;
 mod locks;
+mod log;
 mod pass;
 mod prefer;
 mod problem;

@@ -15,7 +15,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{Gateway, config::Config};
+use crate::{Gateway, config::Config, log::JsonLines};
 
 /// The document, or the list, was refused; or what was asked for is not there.
 const REFUSED: u8 = 1;
@@ -152,5 +152,5 @@ fn log() {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
-    if io::stderr().is_terminal() { builder.init() } else { builder.json().flatten_event(true).init() }
+    if io::stderr().is_terminal() { builder.init() } else { builder.event_format(JsonLines).init() }
 }
