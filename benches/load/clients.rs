@@ -46,7 +46,9 @@ pub(crate) struct Round {
 
 impl Clients {
     pub(crate) fn new(address: SocketAddr, request: &str, body: &str) -> Self {
-        let head = format!("{request} HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox-ecgrid-key\r\n");
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox-ecgrid-key\r\ncontent-type: application/json\r\n"
+        );
         let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
         Self { address, request: request.into() }
     }
@@ -158,6 +160,16 @@ impl Clients {
 }
 
 impl Round {
+    /// Whether every request had its answer.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.refused.is_empty() && self.failed == 0 && !self.answered.is_empty()
+    }
+
+    /// How long an answer takes at this percentile, in microseconds.
+    pub(crate) fn latency(&self, percent: usize) -> f64 {
+        Quantiles(&self.answered).at(percent).as_secs_f64() * 1e6
+    }
+
     pub(crate) fn answers(&self) -> f64 {
         self.answered.len() as f64
     }
@@ -180,12 +192,18 @@ impl fmt::Display for Round {
 /// Half of them and nearly all, in milliseconds.
 struct Quantiles<'a>(&'a [Duration]);
 
-impl fmt::Display for Quantiles<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Quantiles<'_> {
+    fn at(&self, percent: usize) -> Duration {
         let mut sorted = self.0.to_vec();
         sorted.sort_unstable();
-        let at = |percent: usize| sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1)));
-        let ms = |percent| at(percent).map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+        let last = sorted.len().saturating_sub(1);
+        sorted.get((sorted.len() * percent / 100).min(last)).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Quantiles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |percent| self.at(percent).as_secs_f64() * 1000.0;
         write!(f, "{:.1}/{:.1} ms (p50/p99)", ms(50), ms(99))
     }
 }

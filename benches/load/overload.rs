@@ -1,23 +1,15 @@
-//! Overload: four times as many requests as the gateway sustains, for a minute.
+//! Overload: four times as many requests as the gateway sustains.
 //!
-//!     cargo test --release -p interlingua --test load -- --for 60
-//!
-//! A trial, and no test: it prints what it measured and judges nothing. It ends by itself. Without `--for` it does nothing,
-//! so that it is built and not run with all tests. The gateway has a processor for itself, clients and vendors have
-//! another: who asks more than is done takes nothing away from who does it.
-
-#![expect(clippy::unwrap_used, reason = "a trial that cannot go on says where, and stops")]
-#![expect(clippy::print_stdout, reason = "what was measured is for a person")]
-
-mod clients;
-mod gateway;
-mod processor;
-mod vendor;
+//! It judges nothing. The gateway has a processor for itself, clients and vendors have another: who asks more than is done
+//! takes nothing away from who does it.
 
 use std::time::Duration;
 
-use clients::{Clients, Round};
-use gateway::Gateway;
+use crate::{
+    clients::{Clients, Round},
+    gateway::Gateway,
+    processor,
+};
 
 /// How long each search for the rate that is sustained takes.
 const SEARCH: Duration = Duration::from_secs(5);
@@ -52,10 +44,8 @@ const SCENARIOS: [Scenario; 2] = [
     },
 ];
 
-fn main() {
-    let arguments: Vec<_> = std::env::args().collect();
-    let length = arguments.iter().position(|argument| argument == "--for").and_then(|at| arguments.get(at + 1));
-    let Some(length) = length.map(|seconds| Duration::from_secs(seconds.parse().unwrap())) else { return };
+/// Overloads the gateway for so long in each of the scenarios.
+pub(crate) fn run(length: Duration) {
     // Before the runtime starts its threads, which are where this one is.
     processor::choose(processor::OTHERS);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -65,26 +55,30 @@ fn main() {
 }
 
 async fn overload(scenario: &Scenario, length: Duration) {
-    let gateway = Gateway::start(scenario.limits, scenario.delay).await;
+    let gateway = Gateway::start(scenario.limits, scenario.delay, processor::GATEWAY).await;
     let clients = Clients::new(gateway.crossed, scenario.request, scenario.body);
     println!("=== {}", scenario.name);
     let (mut peak, mut most) = (0.0_f64, 0.0_f64);
     for number in [16, 64, 256] {
-        let start = gateway.processor();
+        let start = processor::used(gateway.id());
         let round = clients.closed(number, SEARCH).await;
-        let work = round.answers() / (gateway.processor() - start);
+        let work = round.answers() / (processor::used(gateway.id()) - start);
         println!("{number:>5} clients, one request after the other: {round}, {work:.0} a processor second");
         (peak, most) = (peak.max(round.goodput()), most.max(work));
     }
     println!("  peak: {peak:.0} answers a second; now {OVERLOAD} times as many requests for {length:?}");
-    let start = gateway.processor();
+    let start = processor::used(gateway.id());
     let (round, ()) = tokio::join!(clients.open(peak * OVERLOAD, length), memory(&gateway, length));
-    let work = round.answers() / (gateway.processor() - start);
+    let work = round.answers() / (processor::used(gateway.id()) - start);
     println!("  {round}, {:.0} % of the peak", round.goodput() / peak * 100.0);
     println!("  {work:.0} answers a processor second, {:.0} % of the most", work / most * 100.0);
     for number in 1..=4 {
         let round: Round = clients.open(peak / 2.0, Duration::from_millis(500)).await;
-        println!("  {:.1} s later, at half the peak: {round}, {} MiB", f64::from(number) / 2.0, gateway.memory());
+        println!(
+            "  {:.1} s later, at half the peak: {round}, {:.0} MiB",
+            f64::from(number) / 2.0,
+            processor::memory(gateway.id())
+        );
     }
     gateway.stop();
 }
@@ -93,7 +87,7 @@ async fn overload(scenario: &Scenario, length: Duration) {
 async fn memory(gateway: &Gateway, length: Duration) {
     for second in (5..length.as_secs()).step_by(5) {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        print!("  {second} s: {} MiB", gateway.memory());
+        print!("  {second} s: {:.0} MiB", processor::memory(gateway.id()));
     }
     println!();
 }
