@@ -2,20 +2,21 @@
 //!
 //! Places in flight are as many as there may be slow answers of upstreams to wait for. Where it is not an upstream that
 //! takes its time but the gateway itself, far fewer are too many: they all wait for a processor, none is answered any
-//! sooner, and even a refusal comes late. So somebody looks again and again how long it takes to get a processor. When
-//! that is too long the ceiling comes down to below what is in flight; when it is not, it rises, up to all places.
+//! sooner, and even a refusal comes late. So somebody looks again and again whether the runtime's threads still have a
+//! moment to spare. While they have, the ceiling rises, up to all places. When they have none, it comes down to as many
+//! requests as are done within the time that one may wait: what is more than that only waits for longer.
 
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::{
+    runtime::{Handle, RuntimeMetrics},
     sync::Semaphore,
-    task::spawn_blocking,
     time::{Instant, sleep},
 };
 
@@ -25,44 +26,72 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// So many may be in flight however slow it is, for without any nothing would ever be found to be better.
 const LEAST: usize = 16;
 
+/// Threads that are busy for this part of the time have no moment to spare; the rest they look for new work.
+const BUSY: f64 = 0.95;
+
 /// Looked after for as long as somebody has it.
 #[derive(Clone, Debug)]
-pub(crate) struct Ceiling(Arc<AtomicUsize>);
+pub(crate) struct Ceiling(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    ceiling: AtomicUsize,
+    /// How many requests were done.
+    done: AtomicU64,
+}
 
 impl Ceiling {
-    /// One that comes down from `most` when what can go on waits for longer than `bearable`.
+    /// One that comes down from `most` when requests would wait for longer than `bearable`.
     pub(crate) fn watch(places: &Arc<Semaphore>, most: usize, bearable: Duration) -> Self {
-        let ceiling = Self(Arc::new(AtomicUsize::new(most)));
-        tokio::spawn(look(Arc::downgrade(&ceiling.0), Arc::clone(places), most, bearable));
-        ceiling
+        let count = Arc::new(Count { ceiling: AtomicUsize::new(most), done: AtomicU64::default() });
+        tokio::spawn(look(Arc::downgrade(&count), Arc::clone(places), most, bearable));
+        Self(count)
     }
 
     /// Where it is now.
     pub(crate) fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.ceiling.load(Relaxed)
+    }
+
+    /// Another request is done.
+    pub(crate) fn one_is_done(&self) {
+        self.0.done.fetch_add(1, Relaxed);
     }
 }
 
-async fn look(ceiling: Weak<AtomicUsize>, places: Arc<Semaphore>, most: usize, bearable: Duration) {
+async fn look(count: Weak<Count>, places: Arc<Semaphore>, most: usize, bearable: Duration) {
+    let metrics = Handle::current().metrics();
+    let (mut then, mut busy, mut done) = (Instant::now(), busy_so_far(&metrics), 0);
+    // How many are done in a second, of late.
+    let mut rate = 0.0;
     loop {
         sleep(PAUSE).await;
-        let in_flight = most - places.available_permits();
-        let lag = if in_flight > LEAST { lag().await } else { Duration::ZERO };
-        let Some(ceiling) = ceiling.upgrade() else { return };
-        let now = ceiling.load(Ordering::Relaxed);
-        let next = if lag > bearable { lower(now, in_flight) } else { higher(now) };
-        ceiling.store(next.min(most), Ordering::Relaxed);
+        let Some(count) = count.upgrade() else { return };
+        let (before, busy_before, done_before) = (then, busy, done);
+        (then, busy, done) = (Instant::now(), busy_so_far(&metrics), count.done.load(Relaxed));
+        let passed = (then - before).as_secs_f64();
+        let spent = (busy - busy_before) / passed / metrics.num_workers() as f64;
+        rate += ((done - done_before) as f64 / passed - rate) * RECENT;
+        let ceiling = count.ceiling.load(Relaxed);
+        let in_flight = most.saturating_sub(places.available_permits());
+        let next = if spent > BUSY { lower(ceiling, in_flight, rate, bearable) } else { higher(ceiling) };
+        count.ceiling.store(next.min(most), Relaxed);
     }
 }
 
-/// How long what can go on waits for a processor.
-async fn lag() -> Duration {
-    // From a thread that is no worker's: what a worker wakes itself does not queue behind all the others.
-    spawn_blocking(Instant::now).await.map_or(Duration::ZERO, |ready| ready.elapsed())
+/// How long all threads together have been busy, in seconds.
+fn busy_so_far(metrics: &RuntimeMetrics) -> f64 {
+    (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker).as_secs_f64()).sum()
 }
 
-fn lower(ceiling: usize, in_flight: usize) -> usize {
-    (ceiling.min(in_flight) / 8 * 7).max(LEAST)
+/// How much the last look counts among all.
+const RECENT: f64 = 0.2;
+
+/// As many as are done in the time that one may wait (Little's law); not far down at once, as one look may be wrong.
+fn lower(ceiling: usize, in_flight: usize, rate: f64, bearable: Duration) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests, rounded down")]
+    let enough = (rate * bearable.as_secs_f64()) as usize;
+    enough.max(ceiling.min(in_flight.max(LEAST)) / 8 * 7).clamp(LEAST, ceiling.max(LEAST))
 }
 
 fn higher(ceiling: usize) -> usize {
@@ -71,14 +100,19 @@ fn higher(ceiling: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{task::yield_now, time::timeout};
+
     use super::*;
 
+    const BEARABLE: Duration = Duration::from_millis(20);
+
     #[test]
-    fn it_comes_down_fast_and_rises_slowly() {
-        assert_eq!(lower(1024, 1024), 896);
-        assert_eq!(lower(1024, 80), 70, "below what is in flight");
-        assert_eq!(lower(70, 80), 56);
-        assert_eq!(lower(20, 1), LEAST);
+    fn it_comes_down_to_what_is_done_in_time() {
+        assert_eq!(lower(1024, 1024, 0.0, BEARABLE), 896, "not far down at once");
+        assert_eq!(lower(1024, 80, 1000.0, BEARABLE), 70, "below what is in flight");
+        assert_eq!(lower(60, 80, 4000.0, BEARABLE), 60);
+        assert_eq!(lower(100, 100, 4500.0, BEARABLE), 90);
+        assert_eq!(lower(16, 16, 0.0, BEARABLE), LEAST);
         assert_eq!((higher(16), higher(1024)), (17, 1057));
     }
 
@@ -90,12 +124,26 @@ mod tests {
         assert_eq!(ceiling.now(), 4);
     }
 
-    #[tokio::test]
-    async fn it_comes_down_when_nothing_is_fast_enough() {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn it_comes_down_when_there_is_no_moment_to_spare() {
         let places = Arc::new(Semaphore::new(100));
         let _taken = places.acquire_many(50).await.unwrap();
-        let ceiling = Ceiling::watch(&places, 100, Duration::ZERO);
-        while ceiling.now() > LEAST {
+        let ceiling = Ceiling::watch(&places, 100, BEARABLE);
+        let busy = tokio::spawn(async {
+            loop {
+                // What blocks its thread is busy, as far as the runtime can see.
+                std::thread::sleep(Duration::from_millis(1));
+                yield_now().await;
+            }
+        });
+        let limit = Duration::from_secs(20);
+        timeout(limit, reaches(&ceiling, |ceiling| ceiling == LEAST)).await.unwrap();
+        busy.abort();
+        timeout(limit, reaches(&ceiling, |ceiling| ceiling == 100)).await.unwrap();
+    }
+
+    async fn reaches(ceiling: &Ceiling, there: impl Fn(usize) -> bool) {
+        while !there(ceiling.now()) {
             sleep(PAUSE).await;
         }
     }

@@ -34,6 +34,11 @@ impl Room {
         }
     }
 
+    /// Notes that a request is done.
+    pub(crate) fn one_is_done(&self) {
+        self.ceiling.one_is_done();
+    }
+
     /// Whether one more request can be worked on.
     pub(crate) fn is_full(&self) -> bool {
         self.most - self.requests.available_permits() >= self.ceiling.now()
@@ -97,12 +102,19 @@ mod tests {
 
     use super::*;
 
+    impl Room {
+        /// One for so many requests, and for next to no bodies.
+        pub(crate) fn of(most: usize) -> Self {
+            let places = || Arc::new(Semaphore::new(most));
+            let requests = places();
+            let ceiling = Ceiling::watch(&requests, most, Duration::from_secs(60));
+            Self { requests, streams: places(), bodies: Memory::new(PAGE), most, ceiling }
+        }
+    }
+
     #[tokio::test]
     async fn it_is_full_when_all_places_are_taken() {
-        let places = || Arc::new(Semaphore::new(1));
-        let requests = places();
-        let ceiling = Ceiling::watch(&requests, 1, Duration::from_secs(60));
-        let room = Room { requests, streams: places(), bodies: Memory::new(PAGE), most: 1, ceiling };
+        let room = Room::of(1);
         assert!(!room.is_full());
         let taken = room.requests.acquire().await.unwrap();
         assert!(room.is_full());

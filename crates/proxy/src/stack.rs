@@ -33,7 +33,7 @@ pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answer
         .layer(Authenticate) // before a byte of the body is read
         .layer(FallBack::new(&room.streams)) // above the reading: what is not the dialect's own passes as it comes
         .layer(ReadBodies::new(&room.bodies))
-        .layer(LimitInFlight::new(&room.requests)) // refuse rather than queue, and let no slow body have a place
+        .layer(LimitInFlight::new(room)) // refuse rather than queue, and let no slow body have a place
         .timeout(limits.deadline + GRACE) // inside the limit: the clock starts with the work
         .service(AnswerRequests)
 }

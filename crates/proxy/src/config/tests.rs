@@ -224,7 +224,7 @@ fn what_is_not_said_has_its_default() {
         bodies: 67_108_864,
         calls: 64.try_into().unwrap(),
         in_flight: 1024.try_into().unwrap(),
-        lag: Duration::from_millis(50),
+        lag: Duration::from_millis(20),
         connections: 10_000.try_into().unwrap(),
         connections_per_address: 2500.try_into().unwrap(),
         patience: Duration::from_secs(30),

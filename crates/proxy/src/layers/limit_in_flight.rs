@@ -13,18 +13,19 @@ use tower::{Layer, Service};
 use super::{BoxError, BoxFuture};
 use crate::{
     connections::{Connection, Working},
+    room::Room,
     translate::overloaded,
 };
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitInFlight {
-    places: Arc<Semaphore>,
+    room: Room,
 }
 
 impl LimitInFlight {
-    pub(crate) fn new(places: &Arc<Semaphore>) -> Self {
-        Self { places: Arc::clone(places) }
+    pub(crate) fn new(room: &Room) -> Self {
+        Self { room: room.clone() }
     }
 }
 
@@ -53,7 +54,7 @@ impl<S> Layer<S> for LimitInFlight {
     type Service = InFlightLimited<S>;
 
     fn layer(&self, inner: S) -> InFlightLimited<S> {
-        InFlightLimited { inner, places: Arc::clone(&self.places) }
+        InFlightLimited { inner, room: self.room.clone() }
     }
 }
 
@@ -61,7 +62,7 @@ impl<S> Layer<S> for LimitInFlight {
 #[derive(Clone, Debug)]
 pub(crate) struct InFlightLimited<S> {
     inner: S,
-    places: Arc<Semaphore>,
+    room: Room,
 }
 
 impl<S, B> Service<Request<B>> for InFlightLimited<S>
@@ -78,14 +79,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let place = match InFlight::enter(&self.places, &request) {
+        let place = match InFlight::enter(&self.room.requests, &request) {
             Ok(place) => place,
             Err(error) => return Box::pin(async { Err(error.into()) }),
         };
         let answer = self.inner.call(request);
+        let room = self.room.clone();
         Box::pin(async move {
             let answer = answer.await;
             drop(place);
+            room.one_is_done();
             answer
         })
     }
@@ -105,7 +108,7 @@ mod tests {
             let mut answered = answered.clone();
             async move { answered.wait_for(|answered| *answered).await.map(drop).map_err(BoxError::from) }
         });
-        let limited = LimitInFlight::new(&Arc::new(Semaphore::new(1))).layer(waits);
+        let limited = LimitInFlight::new(&Room::of(1)).layer(waits);
         let ask = || limited.clone().oneshot(Request::new(()));
         let first = tokio::spawn(ask());
         tokio::task::yield_now().await;
