@@ -231,7 +231,11 @@ impl Queues {
             Arc::clone(waiting.entry(key.clone()).or_default())
         };
         let mut turn = Turn { key, waiting: Arc::clone(&self.0), guard: None };
-        turn.guard = timeout(patience, queue.lock_owned()).await.ok();
+        // Whoever waits already comes first all the same.
+        turn.guard = match Arc::clone(&queue).try_lock_owned() {
+            Ok(guard) => Some(guard),
+            Err(_) => timeout(patience, queue.lock_owned()).await.ok(),
+        };
         Ok(Some(turn).filter(|turn| turn.guard.is_some()))
     }
 }

@@ -234,14 +234,10 @@ impl<D: Database> Kept<D> {
         }
     }
 
-    /// A lock in memory, where this owner is alone and the user's fences do not matter.
-    fn in_memory(&self, grant: &Granted<D>) -> Result<Option<Granted<D>>, StoreError> {
-        let Some(period) = self.sole.as_ref().and_then(|sole| sole.enter(grant.owner, &grant.user, self.lease / 2))
-        else {
-            return Ok(None);
-        };
-        self.database.check()?;
-        Ok(Some(Granted { period: Some(period), ..grant.clone() }))
+    /// What one has a lock in memory with, where this owner is alone and the user's fences do not matter.
+    fn in_memory(&self, upstream: &str, user: &UserId) -> Option<Granted<D>> {
+        let period = self.sole.as_ref()?.enter(user, self.lease / 2)?;
+        Some(Granted { period: Some(Arc::clone(&period)), ..self.grant(upstream, user, period.owner()) })
     }
 
     /// Frees what was granted when nobody waited for it any more: what is this owner's, but nobody's here. Others would
@@ -268,11 +264,15 @@ impl<D: Database> Locks for Kept<D> {
     async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
         let begun = Instant::now();
         let Some(turn) = self.queues.turn(upstream, user, patience).await? else { return Ok(None) };
-        let owner = within(self.timeout, self.owner()).await?;
-        let grant = self.grant(upstream, user, owner);
-        if let Some(grant) = self.in_memory(&grant)? {
+        if let Some(grant) = self.in_memory(upstream, user) {
             return Ok(Some(Lock::unasked(Box::new(grant), turn)));
         }
+        let owner = within(self.timeout, self.owner()).await?;
+        // The lease may have been too short before.
+        if let Some(grant) = self.in_memory(upstream, user) {
+            return Ok(Some(Lock::unasked(Box::new(grant), turn)));
+        }
+        let grant = self.grant(upstream, user, owner);
         let mut lock = Lock::asked_for(Box::new(grant.clone()), turn);
         let (mut pause, longest) = PAUSES;
         loop {

@@ -92,7 +92,10 @@ struct Current {
     period: Arc<Period>,
     /// Until when the lease lasts at least.
     until: Instant,
+    /// Whether another owner is there.
     is_ending: bool,
+    /// Whether the database is not where it was.
+    is_doubtful: bool,
 }
 
 /// A time in which an owner is the sole one. Each of its locks in memory has it.
@@ -104,6 +107,10 @@ pub(super) struct Period {
 }
 
 impl Period {
+    pub(super) fn owner(&self) -> i64 {
+        self.owner
+    }
+
     /// Whether the store still knows it, and the lease lasts.
     pub(super) async fn lasts(&self, session: &mut impl Session) -> Result<bool, StoreError> {
         let period: Option<(i64,)> = session.row(LASTS, &[self.owner.into(), self.number.into()]).await?;
@@ -121,11 +128,12 @@ impl Sole {
     }
 
     /// The right to have the lock of a user in memory, for whoever has his turn; where the lease lasts as long as that.
-    pub(super) fn enter(&self, owner: i64, user: &UserId, lasting: Duration) -> Option<Arc<Period>> {
+    pub(super) fn enter(&self, user: &UserId, lasting: Duration) -> Option<Arc<Period>> {
         let state = self.state();
-        let current = state.current.as_ref().filter(|current| {
-            current.period.owner == owner && !current.is_ending && current.until > Instant::now() + lasting
-        })?;
+        let current = state
+            .current
+            .as_ref()
+            .filter(|current| !current.is_ending && !current.is_doubtful && current.until > Instant::now() + lasting)?;
         let is_settled = !state.left.contains(user) && !state.unsettled.contains(user);
         is_settled.then(|| Arc::clone(&current.period))
     }
@@ -189,7 +197,7 @@ impl Sole {
         let period = Arc::new(Period { owner, number, _sidecar: sidecar });
         let state = &mut *self.state();
         state.unsettled = users(unsettled);
-        state.current = Some(Current { period, until, is_ending: false });
+        state.current = Some(Current { period, until, is_ending: false, is_doubtful: false });
         tokio::spawn(follow(Arc::downgrade(self), database.clone(), (owner, number)));
         Ok(())
     }
@@ -210,16 +218,24 @@ impl Sole {
                 Ok(None)
             }
             Some(Standing { is_ending: false, .. }) => {
+                // Where it is not, the store is to say so.
+                let is_doubtful = database.check().is_err();
+                self.with(number, |current| current.is_doubtful = is_doubtful);
                 let mut reader = within(self.timeout, database.reader()).await?;
                 let others: Option<(i64,)> = reader.row(OTHERS, &[owner.into()]).await?;
                 if others.is_none() {
                     return Ok(Some(LOOKS.0));
                 }
-                if let Some(current) = self.state().current.as_mut().filter(|current| current.period.number == number) {
-                    current.is_ending = true;
-                }
+                self.with(number, |current| current.is_ending = true);
                 Ok(Some(Duration::ZERO))
             }
+        }
+    }
+
+    /// Changes what is known of a period, as long as it is the current one.
+    fn with(&self, number: i64, change: impl FnOnce(&mut Current)) {
+        if let Some(current) = self.state().current.as_mut().filter(|current| current.period.number == number) {
+            change(current);
         }
     }
 
