@@ -75,6 +75,12 @@ fn main() -> ExitCode {
         over_postgres("many_writers_leave_what_some_order_of_them_leaves", || {
             runtime().block_on(async { writers::in_some_order(&postgres::database().await).await });
         }),
+        Trial::test("many_writers_of_two_over_sqlite_leave_what_some_order_of_them_leaves", || {
+            let folder = tempfile::tempdir().unwrap();
+            let store = format!("sqlite:{}", folder.path().join("links.db").display());
+            runtime().block_on(writers::in_some_order(&store));
+            Ok(())
+        }),
         Trial::test("killed_at_any_moment_nothing_is_done_twice_or_forgotten", || {
             runtime().block_on(killed::at_any_moment());
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, RandomState},
     num::{NonZeroU32, NonZeroUsize},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -11,8 +11,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use interlingua_core::{ScopeId, Text, UserId};
-use quick_cache::{Equivalent, sync::Cache};
+use interlingua_core::{ScopeId, UserId};
+use quick_cache::sync::Cache;
 
 use crate::{
     AddError, Added, Change, Counts, Cursor, Links, Page, Remembered, ScopeLink, Spell, StoreError, UserFilter,
@@ -40,9 +40,12 @@ pub struct CacheStats {
     pub entries: u64,
 }
 
+/// Links by the hashes of their ids. A link has its ids itself, and tells whether it is the one that was meant.
 struct Kept {
-    users: Cache<Key, Arc<UserLink>>,
-    scopes: Cache<Key, Arc<ScopeLink>>,
+    users: Cache<u64, Arc<UserLink>>,
+    scopes: Cache<u64, Arc<ScopeLink>>,
+    /// With a secret of its own, so that nobody can choose ids that get in each other's way.
+    hashing: RandomState,
     state: Mutex<State>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -55,38 +58,13 @@ struct State {
     blind: bool,
 }
 
-/// A dialect and an id.
-#[derive(PartialEq, Eq)]
-struct Key(Text, Text);
-
-#[derive(Clone, Copy)]
-struct KeyRef<'a>(&'a str, &'a str);
-
-impl Hash for KeyRef<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-        self.1.hash(state);
-    }
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        KeyRef(&self.0, &self.1).hash(state);
-    }
-}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0 && self.1 == key.1
-    }
-}
-
 impl<S: Links + ?Sized> Cached<S> {
     /// Keeps the links of up to `ids` ids of users, and as many of scopes, in front of `store`.
     pub fn new(store: Arc<S>, ids: NonZeroUsize) -> Self {
         let kept = Arc::new(Kept {
             users: Cache::new(ids.get()),
             scopes: Cache::new(ids.get()),
+            hashing: RandomState::new(),
             state: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -115,7 +93,7 @@ impl Kept {
     /// Keeps links that were read when there had been `before` changes.
     fn keep<'a, L: Link + 'a>(
         &self,
-        cache: &Cache<Key, Arc<L>>,
+        cache: &Cache<u64, Arc<L>>,
         links: impl IntoIterator<Item = &'a Arc<L>>,
         before: u64,
     ) {
@@ -125,16 +103,19 @@ impl Kept {
         }
         for link in links {
             for (dialect, id) in link.ids() {
-                cache.insert(Key(dialect.clone(), id.into()), Arc::clone(link));
+                cache.insert(self.key(dialect, id), Arc::clone(link));
             }
         }
     }
 
-    fn hit<L>(&self, link: Option<Arc<L>>) -> Option<Arc<L>> {
-        if link.is_some() {
-            self.hits.fetch_add(1, Ordering::Relaxed);
-        }
-        link
+    fn key(&self, dialect: &str, id: &str) -> u64 {
+        self.hashing.hash_one((dialect, id))
+    }
+
+    fn at_hand<L: Link>(&self, cache: &Cache<u64, Arc<L>>, dialect: &str, id: &str) -> Option<Arc<L>> {
+        let link = cache.get(&self.key(dialect, id)).filter(|link| link.has(dialect, id))?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(link)
     }
 
     fn miss(&self) -> u64 {
@@ -149,10 +130,10 @@ impl Watcher for Kept {
         state.changes += 1;
         match change {
             Change::User(dialect, id) => {
-                self.users.remove(&KeyRef(dialect, id.as_str()));
+                self.users.remove(&self.key(dialect, id.as_str()));
             }
             Change::Scope(dialect, id) => {
-                self.scopes.remove(&KeyRef(dialect, id.as_str()));
+                self.scopes.remove(&self.key(dialect, id.as_str()));
             }
             Change::Everything | Change::Blind => {
                 self.users.clear();
@@ -192,11 +173,11 @@ impl<S: Links + ?Sized> Links for Cached<S> {
     }
 
     fn peek_user(&self, dialect: &str, id: &UserId) -> Option<Arc<UserLink>> {
-        self.kept.hit(self.kept.users.get(&KeyRef(dialect, id.as_str())))
+        self.kept.at_hand(&self.kept.users, dialect, id.as_str())
     }
 
     fn peek_scope(&self, dialect: &str, id: &ScopeId) -> Option<Arc<ScopeLink>> {
-        self.kept.hit(self.kept.scopes.get(&KeyRef(dialect, id.as_str())))
+        self.kept.at_hand(&self.kept.scopes, dialect, id.as_str())
     }
 
     async fn remember(&self, dialect: &str, id: &UserId, remembered: &Remembered) -> Result<(), StoreError> {
@@ -302,7 +283,7 @@ mod tests {
     }
 
     fn is_kept(kept: &Kept) -> bool {
-        kept.users.get(&KeyRef("a", "1")).is_some()
+        kept.at_hand(&kept.users, "a", "1").is_some()
     }
 
     #[test]

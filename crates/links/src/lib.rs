@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod by_dialect;
 mod cached;
 mod changes;
 mod error;
@@ -15,6 +16,7 @@ mod store;
 mod table;
 mod writes;
 
+pub use by_dialect::ByDialect;
 pub use cached::{CacheStats, Cached};
 pub use changes::{Change, Watcher};
 pub use error::{AddError, Reason, StoreError, StoreErrorKind, Taken};

@@ -1,10 +1,10 @@
 //! What is linked: the ids of one user, and of one scope, in several dialects.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use interlingua_core::{Scope, ScopeId, Text, Timestamp, UserId};
 
-use crate::Change;
+use crate::{ByDialect, Change};
 
 /// One user's ids, by dialect, and what is remembered of the user.
 ///
@@ -12,7 +12,7 @@ use crate::Change;
 #[derive(Clone, Default, PartialEq)]
 pub struct UserLink {
     /// The ids, by the name of the dialect.
-    pub ids: BTreeMap<Text, UserId>,
+    pub ids: ByDialect<UserId>,
     /// The name that the user signs in with, for dialects that do not know it.
     pub login: Option<Text>,
     /// When the user was created, for dialects that do not know it.
@@ -31,7 +31,7 @@ impl fmt::Debug for UserLink {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScopeLink {
     /// The scopes, by the name of the dialect.
-    pub scopes: BTreeMap<Text, Scope>,
+    pub scopes: ByDialect<Scope>,
     /// What people call it.
     pub name: Option<Text>,
 }
@@ -52,6 +52,11 @@ impl ScopeLink {
 pub(crate) trait Link {
     /// The ids, with their dialects.
     fn ids(&self) -> impl Iterator<Item = (&Text, &str)>;
+
+    /// Whether it is the link of this id.
+    fn has(&self, dialect: &str, id: &str) -> bool {
+        self.ids().any(|known| (known.0.as_str(), known.1) == (dialect, id))
+    }
 
     /// Every other text that is kept with the link.
     fn words(&self) -> impl Iterator<Item = &str>;

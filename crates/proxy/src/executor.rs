@@ -330,7 +330,7 @@ mod tests {
             upstream: "ecgrid",
             operation: "update-user",
             client: "erp",
-            fence: None,
+            held: None,
             key: None,
             on_partial: OnPartial::Report,
             prepares_undo: false,

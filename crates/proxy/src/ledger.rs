@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use interlingua_core::{Access, Call, Field, Part, PartState, Result, Text, UserId};
 use interlingua_links::{Ending, Entry, EntryId, Intent, State, StoreError, StoreErrorKind, Undo, Write, Writes};
 
-use crate::{config::OnPartial, linking::store_error};
+use crate::{config::OnPartial, linking::store_error, locks::Held};
 
 /// Whose plan it is, and what is done about it if it fails half way.
 #[derive(Clone, Copy)]
@@ -22,8 +22,8 @@ pub(crate) struct Care<'a> {
     pub(crate) operation: &'a str,
     /// The name of the client.
     pub(crate) client: &'a str,
-    /// The fence of the user's lock.
-    pub(crate) fence: Option<u64>,
+    /// The lock of the user.
+    pub(crate) held: Option<&'a Held>,
     /// By which the client may repeat the request.
     pub(crate) key: Option<&'a str>,
     pub(crate) on_partial: OnPartial,
@@ -56,7 +56,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// The journal does not take it; nothing may be sent then.
+    /// The journal does not take it, or the lock is somebody else's by now; nothing may be sent then.
     pub(crate) async fn open(
         care: &Care<'_>,
         user: Option<&UserId>,
@@ -69,11 +69,15 @@ impl Ledger {
         let writes: Vec<_> = writes.into_iter().map(tracked).collect();
         let mut ledger = Self { entry: None, writes, has_applied: false, is_lost: false };
         if needs_journal {
+            let fence = match care.held {
+                Some(held) => held.fence().await?,
+                None => None,
+            };
             let intent = Intent {
                 request: care.request.into(),
                 upstream: care.upstream.into(),
                 user: user.cloned(),
-                fence: user.and(care.fence),
+                fence: user.and(fence),
                 operation: care.operation.into(),
                 client: care.client.into(),
                 writes: ledger.writes.iter().map(Tracked::written_down).collect(),

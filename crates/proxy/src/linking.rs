@@ -1,6 +1,6 @@
 //! From the ids of one dialect to those of another.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use interlingua_core::{
     Adapter, Command, Document, Error, ErrorKind, Field, Grant, Known, NewUser, Note, Place, Problem, Result, Role,
@@ -36,7 +36,7 @@ impl Pair<'_> {
     /// The user is not linked.
     pub(crate) async fn user_to_upstream(&self, user: &UserId) -> Result<UserId> {
         let upstream = self.upstream.dialect().name;
-        let link = self.links.user(self.face.dialect().name, user).await.map_err(|error| store_error(&error))?;
+        let link = self.link(self.face.dialect().name, user).await?;
         link.and_then(|link| link.ids.get(upstream).cloned()).ok_or_else(|| {
             let expected = format!("{user} is not linked to a user of {upstream}; link it in [[links.users]]");
             Error::new(ErrorKind::NotFound, "there is no such user").with_problem(Problem::new(Field::User, expected))
@@ -134,8 +134,7 @@ impl Pair<'_> {
     ///
     /// It is another user than the one asked for, or none of its roles is in a linked scope and that is to be refused.
     pub(crate) async fn to_face(&self, user: User, asked: &UserId, unlinked: Unlinked) -> Result<(User, Vec<Note>)> {
-        let link = self.links.user(self.upstream.dialect().name, &user.id).await;
-        let link = link.map_err(|error| store_error(&error))?;
+        let link = self.link(self.upstream.dialect().name, &user.id).await?;
         let link = link.filter(|link| link.ids.get(self.face.dialect().name) == Some(asked));
         let link = link.ok_or_else(|| Error::new(ErrorKind::BadReply, "the upstream answered with another user"))?;
         self.shown(user, &link, asked, unlinked).await
@@ -229,8 +228,18 @@ impl Pair<'_> {
     }
 
     async fn scope(&self, from: &str, id: &ScopeId, to: &str) -> Result<Option<Scope>> {
-        let link = self.links.scope(from, id).await.map_err(|error| store_error(&error))?;
+        let link = match self.links.peek_scope(from, id) {
+            None => self.links.scope(from, id).await.map_err(|error| store_error(&error))?,
+            at_hand => at_hand,
+        };
         Ok(link.and_then(|link| link.scope(to)))
+    }
+
+    async fn link(&self, dialect: &str, user: &UserId) -> Result<Option<Arc<UserLink>>> {
+        match self.links.peek_user(dialect, user) {
+            None => self.links.user(dialect, user).await.map_err(|error| store_error(&error)),
+            at_hand => Ok(at_hand),
+        }
     }
 }
 
@@ -273,7 +282,7 @@ pub(crate) fn store_error(error: &StoreError) -> Error {
 mod tests {
     use std::{
         io::{self, Write},
-        sync::{Arc, Mutex},
+        sync::Mutex,
     };
 
     use super::*;

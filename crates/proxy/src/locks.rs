@@ -77,12 +77,21 @@ impl Held {
         Self { locks: Vec::new(), since: Instant::now(), sure, releases: shared.releases.clone() }
     }
 
-    /// The fence of the only lock, where there is exactly one.
-    pub(crate) fn fence(&self) -> Option<u64> {
-        match &*self.locks {
-            [lock] => Some(lock.fence()),
-            _ => None,
+    /// Has the store know of what is held, if that was only in memory so far: for a write that others may have to take up.
+    /// The answer is the fence of the only lock, where there is exactly one.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer, or somebody else may have got it; nothing may be written then.
+    pub(crate) async fn fence(&self) -> Result<Option<u64>> {
+        let mut fences = Vec::with_capacity(self.locks.len());
+        for lock in &self.locks {
+            fences.push(lock.fence().await.map_err(|error| match error.kind() {
+                StoreErrorKind::Lost => taken(),
+                _ => store_error(&error),
+            })?);
         }
+        Ok(<[u64; 1]>::try_from(fences).ok().map(|[fence]| fence))
     }
 
     /// Makes sure that nobody else has got the lock meanwhile, because this process stood still. The store is asked only
@@ -97,7 +106,7 @@ impl Held {
         }
         for lock in &self.locks {
             if !lock.is_held().await.map_err(|error| store_error(&error))? {
-                return Err(overloaded("the user was locked for too long, and is somebody else's to write by now"));
+                return Err(taken());
             }
         }
         Ok(())
@@ -105,13 +114,17 @@ impl Held {
 }
 
 impl Drop for Held {
-    /// Gives back what is held, in a task that the gateway waits for before it closes the store.
+    /// Gives back what is held; where the store has to be told, in a task that the gateway waits for before it closes it.
     fn drop(&mut self) {
-        for lock in self.locks.drain(..) {
+        for lock in self.locks.drain(..).filter(Lock::is_in_store) {
             // A release that fails is tried again by the lock itself.
             self.releases.spawn(async move { drop(lock.release().await) });
         }
     }
+}
+
+fn taken() -> Error {
+    overloaded("the user was locked for too long, and is somebody else's to write by now")
 }
 
 /// What no two users may have, in an order in which all ask for it, so that nobody waits for each other. Which of them

@@ -17,7 +17,6 @@ use crate::{
     executor::{Stage, Transport},
     headers,
     ledger::Ledger,
-    locks::Held,
     prefer::PREFER,
     route::Route,
     settle::state_after,
@@ -88,7 +87,7 @@ pub(crate) async fn pass(
         Access::Write => {
             let write = write(&method, &target, command.as_ref().ok());
             let user = command.as_ref().ok().and_then(Command::user);
-            let care = route.care(&journal, context, held.as_ref().and_then(Held::fence));
+            let care = route.care(&journal, context, held.as_ref());
             let mut ledger = Ledger::open(&care, user, vec![write], vec![None]).await?;
             if let Err(error) = ledger.sending(0).await {
                 // Nothing was sent, even if the journal has taken the mark.

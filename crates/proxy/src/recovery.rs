@@ -151,9 +151,10 @@ impl Recovery {
             return Ok(close(&**journal, entry.id, Ending::Refused, "nothing of it was sent").await?);
         }
         let lock = lock(&**journal, upstream, &entry).await?;
+        let fence = lock.fence().await.map_err(|error| store_error(&error))?;
         let shown = entry.clone();
         let brought = bring_to_end(&self.shared, journal, upstream, entry, way).await;
-        brought.map_err(|error| Stuck { error, fence: Some(lock.fence()) })?;
+        brought.map_err(|error| Stuck { error, fence: Some(fence) })?;
         tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
         Ok(())
     }
@@ -206,7 +207,8 @@ async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Resul
     }
     let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
     let lock = lock.ok_or_else(|| overloaded("others are writing the user"))?;
-    if lock.previous().is_none() || lock.previous() != entry.intent.fence {
+    let previous = lock.previous().await.map_err(|error| store_error(&error))?;
+    if previous.is_none() || previous != entry.intent.fence {
         return Err(overtaken());
     }
     Ok(lock)

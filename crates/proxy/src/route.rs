@@ -17,6 +17,7 @@ use crate::{
     ledger::Care,
     linking::{Pair, store_error},
     listing::Places,
+    locks::Held,
     rarely::Rarely,
     repeat_key::RepeatKey,
     report::Reports,
@@ -86,12 +87,12 @@ impl Route {
         Executor { adapter: &*self.upstream.adapter, transport, most_calls: self.most_calls() }
     }
 
-    /// How the writes of a request are taken care of, under the lock with that fence.
+    /// How the writes of a request are taken care of, under that lock.
     pub(crate) fn care<'a>(
         &'a self,
         journal: &'a Arc<dyn Writes>,
         context: &'a Context,
-        fence: Option<u64>,
+        held: Option<&'a Held>,
     ) -> Care<'a> {
         Care {
             journal,
@@ -99,7 +100,7 @@ impl Route {
             upstream: &self.upstream.name,
             operation: context.seen.operation.get().map_or("", String::as_str),
             client: context.client(),
-            fence,
+            held,
             key: context.seen.repeat.get().map(RepeatKey::as_str),
             on_partial: self.on_partial,
             prepares_undo: self.on_partial == OnPartial::Undo || self.shared.on_crash == OnCrash::Undo,

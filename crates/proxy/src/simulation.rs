@@ -244,7 +244,7 @@ async fn carry_out(case: &Case, world: &World, on_partial: OnPartial) -> Result<
         upstream: "vendor",
         operation: "update-user",
         client: "erp",
-        fence: None,
+        held: None,
         key: None,
         on_partial,
         prepares_undo: on_partial == OnPartial::Undo,

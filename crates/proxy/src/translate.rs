@@ -223,7 +223,7 @@ impl Translation {
         }
         let judge = |notes: &[Note]| self.judge(&[&understood.notes, notes].concat(), access);
         let journal = self.route.shared.links.writes();
-        let care = self.route.care(&journal, &self.context, self.held.get().and_then(Held::fence));
+        let care = self.route.care(&journal, &self.context, self.held.get());
         let executed = self.route.executor(self).carry_out(&command, judge, &care).await?;
         let applied = executed.applied.clone();
         // Whatever is wrong with the answer to a write comes after the write, and does not undo it.

@@ -22,7 +22,7 @@ pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 use crate::{
-    ScopeLink, StoreError, UserLink,
+    ByDialect, ScopeLink, StoreError, UserLink,
     link::{Link, is_storable},
 };
 
@@ -176,7 +176,7 @@ impl Row for UserRow {
         let created = self.created.as_deref().map(Timestamp::parse).transpose();
         let scope = self.scope_dialect.as_deref().zip(self.scope_id.as_deref());
         Ok(UserLink {
-            ids: BTreeMap::new(),
+            ids: ByDialect::new(),
             login: self.login.as_deref().map(Into::into),
             created: created.map_err(|error| StoreError::unusable("a time in it is none").because(error))?,
             scope: scope.map(|(dialect, id)| (dialect.into(), ScopeId::new(id))),
@@ -197,7 +197,7 @@ impl Row for ScopeRow {
     }
 
     fn link(&self) -> Result<ScopeLink, StoreError> {
-        Ok(ScopeLink { scopes: BTreeMap::new(), name: self.link_name.as_deref().map(Into::into) })
+        Ok(ScopeLink { scopes: ByDialect::new(), name: self.link_name.as_deref().map(Into::into) })
     }
 
     fn add_to(self, link: &mut ScopeLink) -> Result<(), StoreError> {

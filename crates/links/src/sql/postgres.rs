@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     num::NonZeroU32,
+    path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -565,6 +566,14 @@ impl Database for PgPool {
 
     fn is_closed(&self) -> bool {
         PgPool::is_closed(self)
+    }
+
+    fn sidecar(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -37,12 +37,16 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
-const MIGRATIONS: [(&str, &str); 5] = [
+/// How the file is called that is locked by whoever is alone.
+const SIDECAR: &str = "-sole";
+
+const MIGRATIONS: [(&str, &str); 6] = [
     ("links", include_str!("../../migrations/sqlite/1_links.sql")),
     ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
     ("locks", include_str!("../../migrations/sqlite/3_locks.sql")),
     ("repeats", include_str!("../../migrations/sqlite/4_repeats.sql")),
     ("fences", include_str!("../../migrations/sqlite/5_fences.sql")),
+    ("sole", include_str!("../../migrations/sqlite/6_sole.sql")),
 ];
 
 /// Links in a file, for one process; others may look and change now and then.
@@ -353,6 +357,13 @@ impl File {
         Ok(Self { path: path.into(), device: found.dev(), inode: found.ino() })
     }
 
+    /// The file of the same name with this end.
+    fn beside(&self, end: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(end);
+        path.into()
+    }
+
     /// A failure that passes, unless the file is gone: SQLite's own words for that sound as if waiting helped.
     fn explain(&self, error: StoreError) -> StoreError {
         if error.is_retryable() { self.check().err().unwrap_or(error) } else { error }
@@ -617,6 +628,7 @@ impl Links for Sqlite {
     }
 
     async fn close(&self) {
+        self.writes.close();
         self.read.close().await;
         self.write.close().await;
     }
@@ -658,6 +670,14 @@ impl Database for Pools {
 
     fn is_closed(&self) -> bool {
         self.write.is_closed()
+    }
+
+    fn sidecar(&self) -> Option<PathBuf> {
+        Some(self.file.beside(SIDECAR))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.file.check()
     }
 }
 

@@ -3,20 +3,23 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use interlingua_core::{Text, UserId};
 use tokio::{
-    sync::OwnedMutexGuard,
+    sync::{OnceCell, OwnedMutexGuard},
     time::{sleep, timeout},
 };
 
-#[cfg(doc)]
-use crate::Writes;
 use crate::{StoreError, link::is_storable};
+#[cfg(doc)]
+use crate::{StoreErrorKind, Writes};
 
 /// Where one asks for the right to write a user.
 #[async_trait]
@@ -34,11 +37,13 @@ pub trait Locks: Send + Sync {
 
 /// The right to write a user, until it is dropped or the owner's [lease](Writes::renew) ends.
 ///
-/// A lock that is dropped is free soon after; one that is [released](Self::release) is free then.
+/// A lock that is dropped is free soon after; one that is [released](Self::release) is free then. One that is only in
+/// this process's memory, as a store may have it while nobody else is there, is free at once either way.
 pub struct Lock {
-    /// `None` as long as it is only asked for, which no caller sees.
-    fence: Option<u64>,
-    previous: Option<u64>,
+    /// The number, and the one before. None as long as the store has not granted it.
+    numbers: OnceCell<(u64, Option<u64>)>,
+    /// Whether the store was asked for it, so that there may be something to give back.
+    is_asked: AtomicBool,
     grant: Option<Box<dyn Grant>>,
     turn: Option<Turn>,
 }
@@ -46,8 +51,11 @@ pub struct Lock {
 /// What a store gave, and takes back.
 #[async_trait]
 pub(crate) trait Grant: Send + Sync {
-    /// Whether it is still in force.
-    async fn is_held(&self, fence: u64) -> Result<bool, StoreError>;
+    /// Has the store note what is only in memory so far: the number, and the one before.
+    async fn note(&self) -> Result<(u64, Option<u64>), StoreError>;
+
+    /// Whether it is still in force; without a fence, what is in memory.
+    async fn is_held(&self, fence: Option<u64>) -> Result<bool, StoreError>;
 
     /// Gives back what was granted with that fence, and nothing else, however late it comes. Without one, gives up what
     /// was tried to get it, and what was granted without an answer; the caller still has the turn then.
@@ -61,35 +69,75 @@ pub(crate) trait Grant: Send + Sync {
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Lock {
-    /// A lock in memory: the turn is all there is to it.
+    /// A lock of a store in memory: the turn is all there is to it.
     pub(crate) fn within_process(fence: u64, previous: Option<u64>, turn: Turn) -> Self {
-        Self { fence: Some(fence), previous, grant: None, turn: Some(turn) }
+        Self::new(None, turn, false).granted(fence, previous)
     }
 
     /// A lock that the turn gives the right to ask for. Whatever comes of that, it is given back in the end.
     pub(crate) fn asked_for(grant: Box<dyn Grant>, turn: Turn) -> Self {
-        Self { fence: None, previous: None, grant: Some(grant), turn: Some(turn) }
+        Self::new(Some(grant), turn, true)
+    }
+
+    /// A lock that the store need not know of, as long as nobody asks for its fence.
+    pub(crate) fn unasked(grant: Box<dyn Grant>, turn: Turn) -> Self {
+        Self::new(Some(grant), turn, false)
+    }
+
+    fn new(grant: Option<Box<dyn Grant>>, turn: Turn, is_asked: bool) -> Self {
+        Self { numbers: OnceCell::new(), is_asked: is_asked.into(), grant, turn: Some(turn) }
     }
 
     /// The same lock, granted.
     pub(crate) fn granted(self, fence: u64, previous: Option<u64>) -> Self {
-        let mut lock = self;
-        (lock.fence, lock.previous) = (Some(fence), previous);
-        lock
+        // It is granted once.
+        let _ = self.numbers.set((fence, previous));
+        self
+    }
+
+    fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store knows of it, and has to be told when it is given back. One that is only in memory is as good.
+    pub fn is_in_store(&self) -> bool {
+        self.grant.is_some() && self.is_asked()
+    }
+
+    async fn numbers(&self) -> Result<(u64, Option<u64>), StoreError> {
+        let note = || async {
+            let grant = self.grant.as_ref().ok_or_else(|| StoreError::lost("a lock"))?;
+            self.is_asked.store(true, Ordering::Relaxed);
+            grant.note().await
+        };
+        self.numbers.get_or_try_init(note).await.copied()
     }
 
     /// A number that is higher than those of all earlier locks of the same user, whoever had them.
-    pub fn fence(&self) -> u64 {
-        self.fence.unwrap_or_default()
+    ///
+    /// The store notes the lock for it, if it has not yet. Whoever asks for it before an entry is
+    /// [opened](crate::Journal::open), and opens none when the lock is given back, can rely on this: as long as that
+    /// entry is open, all later locks of the user have numbers, and tell [those before](Self::previous).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Lost`]: it is not the caller's any more. The store does not answer.
+    pub async fn fence(&self) -> Result<u64, StoreError> {
+        Ok(self.numbers().await?.0)
     }
 
     /// The number of the lock of the same user that was granted before this one, whoever had it: what differs from the
     /// number of an earlier lock says that somebody may have written the user since. `None` where the store knows of
     /// none, because there was none, or because it was [forgotten](Writes::sweep) since; then nobody knows.
     ///
-    /// A lock that was granted while its caller did not wait for the answer any more counts as well.
-    pub fn previous(&self) -> Option<u64> {
-        self.previous
+    /// A lock that was granted while its caller did not wait for the answer any more counts as well. One without a
+    /// [number](Self::fence) does not; there is none while an entry is open to which it would matter.
+    ///
+    /// # Errors
+    ///
+    /// As [`fence`](Self::fence).
+    pub async fn previous(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.numbers().await?.1)
     }
 
     /// Whether the lock still is the caller's: the lease has not ended, and nobody else got the lock.
@@ -99,9 +147,14 @@ impl Lock {
     /// The store does not answer.
     pub async fn is_held(&self) -> Result<bool, StoreError> {
         match &self.grant {
-            Some(grant) => grant.is_held(self.fence()).await,
+            Some(grant) => grant.is_held(self.known()).await,
             None => Ok(true),
         }
+    }
+
+    /// The number, where it has one yet.
+    fn known(&self) -> Option<u64> {
+        self.numbers.get().map(|(fence, _)| *fence)
     }
 
     /// Gives the lock back.
@@ -110,10 +163,10 @@ impl Lock {
     ///
     /// The store does not answer. Then it is tried again, as with a lock that is dropped.
     pub async fn release(mut self) -> Result<(), StoreError> {
-        if let Some(grant) = &self.grant {
-            grant.give_back(self.fence).await?;
-            self.grant = None;
+        if let (Some(grant), true) = (&self.grant, self.is_asked()) {
+            grant.give_back(self.known()).await?;
         }
+        self.grant = None;
         Ok(())
     }
 }
@@ -121,7 +174,8 @@ impl Lock {
 impl Drop for Lock {
     /// As long as it is not given back, nobody else in this process has his turn.
     fn drop(&mut self) {
-        let (Some(grant), turn, fence) = (self.grant.take(), self.turn.take(), self.fence) else { return };
+        let (is_asked, fence) = (self.is_asked(), self.known());
+        let (Some(grant), turn, true) = (self.grant.take(), self.turn.take(), is_asked) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 while let Err(error) = grant.give_back(fence).await
@@ -138,7 +192,7 @@ impl Drop for Lock {
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lock").field("fence", &self.fence()).finish_non_exhaustive()
+        f.debug_struct("Lock").field("fence", &self.known()).finish_non_exhaustive()
     }
 }
 
@@ -177,7 +231,11 @@ impl Queues {
             Arc::clone(waiting.entry(key.clone()).or_default())
         };
         let mut turn = Turn { key, waiting: Arc::clone(&self.0), guard: None };
-        turn.guard = timeout(patience, queue.lock_owned()).await.ok();
+        // Whoever waits already comes first all the same.
+        turn.guard = match Arc::clone(&queue).try_lock_owned() {
+            Ok(guard) => Some(guard),
+            Err(_) => timeout(patience, queue.lock_owned()).await.ok(),
+        };
         Ok(Some(turn).filter(|turn| turn.guard.is_some()))
     }
 }

@@ -76,6 +76,8 @@ fn main() -> ExitCode {
         let figures = trial("figures", kind, engine, move || kept(crash::figures, Place::new(engine, false)));
         trials.push(figures.with_ignored_flag(true));
     }
+    let killed = || kept(crash::killed_it_leaves_no_locks_in_memory, Place::new(Engine::Sqlite, false));
+    trials.push(trial("killed_while_alone_it_leaves_no_locks_in_memory", "sqlite", Engine::Sqlite, killed));
     for (name, promise) in writes::of_files() {
         trials.push(trial(name, "sqlite", Engine::Sqlite, move || kept(promise, Place::new(Engine::Sqlite, false))));
     }

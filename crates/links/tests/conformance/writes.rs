@@ -74,7 +74,14 @@ pub(crate) fn of_databases() -> impl IntoIterator<Item = (&'static str, Promise)
 
 /// What is promised of files.
 pub(crate) fn of_files() -> impl IntoIterator<Item = (&'static str, Promise)> {
-    promises![no_body_is_in_the_file_in_clear_and_none_after_closing]
+    promises![
+        no_body_is_in_the_file_in_clear_and_none_after_closing,
+        alone_one_has_locks_in_memory_where_no_entry_is_open,
+        whoever_joins_waits_for_the_locks_in_memory,
+        whoever_stays_behind_has_locks_in_memory,
+        a_lock_in_memory_ends_with_the_lease,
+        one_at_a_time_has_a_lock_while_owners_come_and_go,
+    ]
 }
 
 /// A lease that ends soon, and one that does not, however busy the machine is.
@@ -93,6 +100,31 @@ pub(crate) fn keyed(options: &Options) -> Options {
 /// What is kept of writes in a place, by a new owner.
 async fn owner(place: &Place, lease: Duration) -> Arc<dyn Writes> {
     place.open_with(&Options { lease, ..keyed(&place.options) }).await.writes()
+}
+
+/// Several owners that know of each other, so that no locks are in memory only, unless the store is.
+async fn owners<const N: usize>(place: &Place, leases: [Duration; N]) -> [Arc<dyn Writes>; N] {
+    let mut owners = Vec::new();
+    for lease in leases {
+        let owner = owner(place, lease).await;
+        owner.renew().await.unwrap();
+        owners.push(owner);
+    }
+    if place.engine != Engine::Memory {
+        for owner in &owners {
+            within(Duration::from_secs(10), async || lock(&**owner, "nobody", LONG).await.unwrap().is_in_store()).await;
+        }
+    }
+    owners.try_into().unwrap_or_else(|_| unreachable!("as many as leases"))
+}
+
+/// Waits until it is so.
+async fn within(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < limit);
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Some writes to a user; the second can be taken back.
@@ -443,7 +475,7 @@ async fn lock(writes: &dyn Writes, user: &str, patience: Duration) -> Option<Loc
 }
 
 async fn one_at_a_time_has_the_lock_of_a_user(place: Place) {
-    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let owners = owners(&place, [LONG, LONG]).await;
     let users = Arc::new([const { (AtomicU64::new(0), AtomicU64::new(0)) }; 3]);
     let tasks: Vec<_> = (0..24)
         .map(|task: usize| {
@@ -454,7 +486,8 @@ async fn one_at_a_time_has_the_lock_of_a_user(place: Place) {
                     let lock = lock(&*writes, &user.to_string(), LONG).await.expect("everybody's turn comes");
                     let (inside, fence) = &users[user];
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "alone");
-                    assert!(fence.swap(lock.fence(), Ordering::SeqCst) < lock.fence(), "the number grows");
+                    let number = lock.fence().await.unwrap();
+                    assert!(fence.swap(number, Ordering::SeqCst) < number, "the number grows");
                     tokio::task::yield_now().await;
                     assert!(lock.is_held().await.unwrap());
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -478,12 +511,12 @@ async fn one_at_a_time_has_the_lock_of_a_user(place: Place) {
         assert!(lock(&**writes, "1", SHORT).await.is_none());
         assert!(begun.elapsed() >= SHORT);
     }
-    let fence = held.fence();
+    let fence = held.fence().await.unwrap();
     held.release().await.unwrap();
     let held = lock(&**there, "1", Duration::ZERO).await.expect("what is released is free");
-    assert!(held.fence() > fence);
+    assert!(held.fence().await.unwrap() > fence);
     let words = format!("{held:?}");
-    assert_eq!(words, format!("Lock {{ fence: {}, .. }}", held.fence()));
+    assert_eq!(words, format!("Lock {{ fence: Some({}), .. }}", held.fence().await.unwrap()));
     for bad in ["a\0b", &"x".repeat(1025)] {
         let error = here.lock("textus", &user_id(bad), LONG).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unfit);
@@ -512,10 +545,10 @@ async fn whoever_waits_for_a_lock_comes_in_order(place: Place) {
 }
 
 async fn a_lock_that_nobody_waits_for_any_more_is_free(place: Place) {
-    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let owners = owners(&place, [LONG, LONG]).await;
     for round in 0..40 {
         let writes = Arc::clone(&owners[round % 2]);
-        let asking = tokio::spawn(async move { lock(&*writes, "1", LONG).await.map(|lock| lock.fence()) });
+        let asking = tokio::spawn(async move { lock(&*writes, "1", LONG).await.unwrap().fence().await });
         sleep(Duration::from_micros(u64::try_from(round).unwrap() * 100)).await;
         asking.abort();
         let _ = asking.await;
@@ -526,21 +559,21 @@ async fn a_lock_that_nobody_waits_for_any_more_is_free(place: Place) {
 }
 
 async fn a_lock_tells_the_one_before(place: Place) {
-    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let owners = owners(&place, [LONG, LONG]).await;
     let mut before = None;
     for round in 0..6 {
         let held = lock(&*owners[round / 2 % 2], "1", LONG).await.unwrap();
-        assert_eq!(held.previous(), before);
-        before = Some(held.fence());
+        assert_eq!(held.previous().await.unwrap(), before);
+        before = Some(held.fence().await.unwrap());
         // That of somebody else is none of this user's.
         let other = lock(&*owners[0], &format!("other {round}"), LONG).await.unwrap();
-        assert_eq!(other.previous(), None);
+        assert_eq!(other.previous().await.unwrap(), None);
         held.release().await.unwrap();
     }
 }
 
 async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
-    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let [dead, heir] = owners(&place, [SHORT, LONG]).await;
     let held = lock(&*dead, "1", LONG).await.unwrap();
     for _ in 0..6 {
         sleep(SHORT / 3).await;
@@ -549,7 +582,7 @@ async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
     assert!(held.is_held().await.unwrap());
     assert!(lock(&*heir, "1", Duration::ZERO).await.is_none());
     let taken = lock(&*heir, "1", LONG).await.unwrap();
-    assert!(taken.fence() > held.fence());
+    assert!(taken.fence().await.unwrap() > held.fence().await.unwrap());
     dead.renew().await.unwrap();
     assert!(!held.is_held().await.unwrap() && taken.is_held().await.unwrap());
     held.release().await.unwrap(); // which changes nothing
@@ -558,22 +591,22 @@ async fn a_lock_is_free_when_its_owner_is_gone(place: Place) {
 }
 
 async fn a_lock_tells_whether_anybody_had_it_since(place: Place) {
-    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let [dead, heir] = owners(&place, [SHORT, LONG]).await;
     let held = lock(&*dead, "1", LONG).await.unwrap();
-    let opened = Intent { fence: Some(held.fence()), ..intent("1", 2) };
+    let opened = Intent { fence: Some(held.fence().await.unwrap()), ..intent("1", 2) };
     let entry = dead.open(&opened, None).await.unwrap();
     sleep(SHORT * 2).await;
     // Nobody had it since, and whoever leaves the entry under his own lock does not count.
     for _ in 0..2 {
         let found = heir.take_over(entry).await.unwrap().unwrap();
         let taken = lock(&*heir, "1", LONG).await.unwrap();
-        assert_eq!(taken.previous(), found.intent.fence);
-        heir.release(entry, Some(taken.fence())).await.unwrap();
+        assert_eq!(taken.previous().await.unwrap(), found.intent.fence);
+        heir.release(entry, Some(taken.fence().await.unwrap())).await.unwrap();
         taken.release().await.unwrap();
     }
     lock(&*heir, "1", LONG).await.unwrap().release().await.unwrap();
     let taken = lock(&*heir, "1", LONG).await.unwrap();
-    assert_ne!(taken.previous(), heir.entry(entry).await.unwrap().unwrap().intent.fence);
+    assert_ne!(taken.previous().await.unwrap(), heir.entry(entry).await.unwrap().unwrap().intent.fence);
 }
 
 /// Somebody else at the database.
@@ -609,9 +642,9 @@ impl Other {
 }
 
 async fn a_lock_that_is_given_back_late_frees_no_later_one(place: Place) {
-    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let [here, there] = owners(&place, [LONG, LONG]).await;
     let held = lock(&*here, "1", LONG).await.unwrap();
-    let fence = held.fence();
+    let fence = held.fence().await.unwrap();
     // As if it had been freed, and granted to the same owner again.
     Other::at(&place).await.execute("UPDATE locks SET previous = fence, fence = fence + 1").await;
     assert!(!held.is_held().await.unwrap());
@@ -619,7 +652,7 @@ async fn a_lock_that_is_given_back_late_frees_no_later_one(place: Place) {
     assert!(lock(&*there, "1", Duration::ZERO).await.is_none());
     // Nobody uses that one, so that its owner gets it anew.
     let again = lock(&*here, "1", Duration::ZERO).await.unwrap();
-    assert_eq!(again.previous(), Some(fence + 1));
+    assert_eq!(again.previous().await.unwrap(), Some(fence + 1));
     again.release().await.unwrap();
     assert!(lock(&*there, "1", Duration::ZERO).await.is_some());
 }
@@ -627,7 +660,7 @@ async fn a_lock_that_is_given_back_late_frees_no_later_one(place: Place) {
 async fn a_lock_that_was_granted_to_nobody_is_free_after_a_renewal(place: Place) {
     let there = owner(&place, LONG).await;
     there.renew().await.unwrap();
-    let impatient = Options { lease: LONG, timeout: Duration::from_secs(1), ..keyed(&place.options) };
+    let impatient = Options { lease: LONG, timeout: Duration::from_secs(2), ..keyed(&place.options) };
     let here = place.open_with(&impatient).await.writes();
     let used = lock(&*here, "2", LONG).await.unwrap();
     let mut other = Other::at(&place).await;
@@ -648,7 +681,7 @@ async fn a_lock_that_was_granted_to_nobody_is_free_after_a_renewal(place: Place)
 }
 
 async fn no_process_is_left_out_of_a_lock(place: Place) {
-    let (busy, other) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let [busy, other] = owners(&place, [LONG, LONG]).await;
     let crowd: Vec<_> = (0..4)
         .map(|_| {
             let busy = Arc::clone(&busy);
@@ -669,6 +702,133 @@ async fn no_process_is_left_out_of_a_lock(place: Place) {
     for task in crowd {
         task.abort();
     }
+}
+
+async fn is_in_store(writes: &dyn Writes, user: &str) -> bool {
+    lock(writes, user, LONG).await.expect("it is free").is_in_store()
+}
+
+async fn alone_one_has_locks_in_memory_where_no_entry_is_open(place: Place) {
+    let writes = owner(&place, LONG).await;
+    let held = lock(&*writes, "1", LONG).await.unwrap();
+    assert!(!held.is_in_store() && held.is_held().await.unwrap());
+    assert!(lock(&*writes, "1", Duration::ZERO).await.is_none());
+    assert_eq!(format!("{held:?}"), "Lock { fence: None, .. }");
+    drop(held);
+    let held = lock(&*writes, "1", Duration::ZERO).await.expect("it is free at once");
+    let fence = held.fence().await.unwrap();
+    assert!(held.is_in_store() && held.is_held().await.unwrap() && !is_in_store(&*writes, "2").await);
+    let entry = writes.open(&Intent { fence: Some(fence), ..intent("1", 2) }, None).await.unwrap();
+    held.release().await.unwrap();
+    // The entry is left open, so that whoever takes it up has to know that the user was written since.
+    for before in [Some(fence), Some(fence + 1)] {
+        writes.renew().await.unwrap();
+        let held = lock(&*writes, "1", LONG).await.unwrap();
+        assert!(held.is_in_store() && held.previous().await.unwrap() >= before);
+    }
+    assert!(!is_in_store(&*writes, "2").await);
+    writes.close(entry, Ending::Done, None).await.unwrap();
+    assert!(is_in_store(&*writes, "1").await, "the journal was not read since");
+    sleep(SHORT).await; // what is dropped is given back by a task
+    writes.renew().await.unwrap();
+    assert!(!is_in_store(&*writes, "1").await);
+}
+
+async fn whoever_joins_waits_for_the_locks_in_memory(place: Place) {
+    let here = owner(&place, LONG).await;
+    let [one, two] = [lock(&*here, "1", LONG).await.unwrap(), lock(&*here, "2", LONG).await.unwrap()];
+    assert!(!one.is_in_store() && !two.is_in_store());
+    let there = owner(&place, LONG).await;
+    for user in ["1", "3"] {
+        assert!(lock(&*there, user, SHORT).await.is_none());
+    }
+    assert!(is_in_store(&*here, "3").await, "no more of them");
+    two.fence().await.unwrap();
+    drop(one);
+    assert!(lock(&*there, "1", SHORT).await.is_none(), "as if they had been in memory all the time");
+    assert!(one_is_held(&two).await);
+    drop(two);
+    for user in ["1", "2"] {
+        let held = lock(&*there, user, Duration::from_secs(10)).await.expect("it is free");
+        assert!(held.is_in_store() && lock(&*here, user, SHORT).await.is_none());
+    }
+}
+
+async fn one_is_held(lock: &Lock) -> bool {
+    lock.is_in_store() && lock.is_held().await.unwrap()
+}
+
+async fn whoever_stays_behind_has_locks_in_memory(place: Place) {
+    let [here, there] = owners(&place, [LONG, SHORT]).await;
+    let held = lock(&*there, "1", LONG).await.unwrap();
+    // It is gone, and its lease ends.
+    within(Duration::from_secs(10), async || {
+        here.renew().await.unwrap();
+        !is_in_store(&*here, "2").await
+    })
+    .await;
+    // What it had is gone with it, should it come back.
+    there.renew().await.unwrap();
+    assert!(!held.is_held().await.unwrap());
+    within(Duration::from_secs(10), async || is_in_store(&*here, "2").await).await;
+    assert!(lock(&*here, "1", Duration::ZERO).await.is_some());
+}
+
+async fn a_lock_in_memory_ends_with_the_lease(place: Place) {
+    let (here, there) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let [one, two] = [lock(&*here, "1", LONG).await.unwrap(), lock(&*here, "2", LONG).await.unwrap()];
+    assert!(!one.is_in_store() && !two.is_in_store());
+    sleep(SHORT * 2).await;
+    here.renew().await.unwrap();
+    assert!(one.is_held().await.unwrap(), "whoever is merely late goes on");
+    sleep(SHORT * 2).await;
+    let taken = lock(&*there, "1", LONG).await.expect("nobody else is alive");
+    here.renew().await.unwrap();
+    assert!(!one.is_held().await.unwrap() && taken.is_held().await.unwrap());
+    drop(taken);
+    within(Duration::from_secs(10), async || lock(&*there, "2", SHORT).await.is_some()).await;
+    // It was somebody else's meanwhile, and is not to be had by a number.
+    assert_eq!(two.fence().await.unwrap_err().kind(), StoreErrorKind::Lost);
+    assert!(!two.is_held().await.unwrap());
+}
+
+async fn one_at_a_time_has_a_lock_while_owners_come_and_go(place: Place) {
+    const LEASE: Duration = Duration::from_secs(1);
+    let place = Arc::new(place);
+    let inside = Arc::new([const { AtomicU64::new(0) }; 3]);
+    let kinds = Arc::new([const { AtomicU64::new(0) }; 2]);
+    let end = Instant::now() + Duration::from_secs(10);
+    let come_and_go = |number: usize| {
+        let (place, inside, kinds) = (Arc::clone(&place), Arc::clone(&inside), Arc::clone(&kinds));
+        async move {
+            let mut round = number;
+            while Instant::now() < end {
+                let store = place.open_with(&Options { lease: LEASE, ..keyed(&place.options) }).await;
+                let (writes, leaves) = (store.writes(), Instant::now() + LEASE.mul_f64(0.7 + round as f64 % 5.0 / 2.0));
+                while Instant::now() < leaves {
+                    round += 1;
+                    let user = round % 3;
+                    let Some(lock) = lock(&*writes, &user.to_string(), LEASE * 5).await else { continue };
+                    // As whoever writes does, when it has stood still.
+                    if !lock.is_held().await.unwrap() || (round.is_multiple_of(7) && lock.fence().await.is_err()) {
+                        continue;
+                    }
+                    assert_eq!(inside[user].fetch_add(1, Ordering::SeqCst), 0, "alone");
+                    sleep(Duration::from_micros(u64::try_from(round % 5).unwrap() * 300)).await;
+                    inside[user].fetch_sub(1, Ordering::SeqCst);
+                    kinds[usize::from(lock.is_in_store())].fetch_add(1, Ordering::SeqCst);
+                }
+                store.close().await;
+                // Alone for a while, or not.
+                sleep(LEASE.mul_f64((number + round) as f64 % 3.0)).await;
+            }
+        }
+    };
+    for task in [0, 1].map(|number| tokio::spawn(come_and_go(number))) {
+        task.await.unwrap();
+    }
+    let kinds = [0, 1].map(|kind| kinds[kind].load(Ordering::SeqCst));
+    assert!(kinds.iter().all(|count| *count > 20), "in memory and in the store: {kinds:?}");
 }
 
 /// What one request is, and another.
@@ -694,7 +854,7 @@ fn response() -> Response {
 }
 
 async fn a_request_is_begun_once_and_its_answer_told_again(place: Place) {
-    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let [here, there] = owners(&place, [LONG, LONG]).await;
     assert_eq!(begin(&*here, "key 1").await, Begun::Fresh);
     for writes in [&here, &there] {
         assert!(is_begun(&begin(&**writes, "key 1").await));
@@ -754,7 +914,7 @@ async fn an_answer_is_told_as_long_as_it_is_kept(place: Place) {
 }
 
 async fn of_many_who_begin_the_same_one_does(place: Place) {
-    let owners = [owner(&place, LONG).await, owner(&place, LONG).await];
+    let owners = owners(&place, [LONG, LONG]).await;
     for round in 0..5 {
         let tasks: Vec<_> = (0..16)
             .map(|task: usize| {
@@ -783,7 +943,7 @@ async fn an_entry_is_opened_for_a_request_that_is_begun(place: Place) {
 }
 
 async fn an_entry_that_is_closed_without_an_answer_tells_as_much(place: Place) {
-    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let [here, there] = owners(&place, [LONG, LONG]).await;
     assert_eq!(begin(&*here, "key").await, Begun::Fresh);
     let entry = here.open(&intent("1", 1), Some("key")).await.unwrap();
     lost(here.open(&intent("1", 1), Some("key")).await);
@@ -799,7 +959,7 @@ async fn an_entry_that_is_closed_without_an_answer_tells_as_much(place: Place) {
 
 /// One task broke off, and another of the same process goes on; nobody else does, as long as the process lives.
 async fn an_owner_knows_what_it_has_begun_itself(place: Place) {
-    let (here, there) = (owner(&place, LONG).await, owner(&place, LONG).await);
+    let [here, there] = owners(&place, [LONG, LONG]).await;
     assert_eq!(begin(&*here, "key").await, Begun::Fresh);
     assert_eq!(begin(&*here, "key").await, Begun::Own(None));
     assert_eq!(begin(&*there, "key").await, Begun::InProgress);
@@ -838,7 +998,7 @@ async fn a_request_whose_owner_is_gone_was_interrupted(place: Place) {
 }
 
 async fn a_request_whose_owner_is_gone_and_did_nothing_is_begun_afresh(place: Place) {
-    let (dead, heir) = (owner(&place, SHORT).await, owner(&place, LONG).await);
+    let [dead, heir] = owners(&place, [SHORT, LONG]).await;
     for key in ["answered", "forgotten", "afresh"] {
         assert_eq!(begin(&*dead, key).await, Begun::Fresh);
         dead.renew().await.unwrap();

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use interlingua_core::{Adapter, Scope, Text, Timestamp, UserId};
-use interlingua_links::{ScopeLink, UserLink};
+use interlingua_links::{ByDialect, ScopeLink, UserLink};
 use serde_json::{Value, json};
 
 use super::error::suggestion;
@@ -31,10 +31,10 @@ pub(crate) trait Written: Default + 'static {
     fn text(id: &Self::Id) -> &str;
 
     /// The ids, by dialect.
-    fn ids(&self) -> &BTreeMap<Text, Self::Id>;
+    fn ids(&self) -> &ByDialect<Self::Id>;
 
     /// The same, to add to.
-    fn ids_mut(&mut self) -> &mut BTreeMap<Text, Self::Id>;
+    fn ids_mut(&mut self) -> &mut ByDialect<Self::Id>;
 }
 
 /// A key that is no dialect's.
@@ -71,11 +71,11 @@ impl Written for UserLink {
         id.as_str()
     }
 
-    fn ids(&self) -> &BTreeMap<Text, UserId> {
+    fn ids(&self) -> &ByDialect<UserId> {
         &self.ids
     }
 
-    fn ids_mut(&mut self) -> &mut BTreeMap<Text, UserId> {
+    fn ids_mut(&mut self) -> &mut ByDialect<UserId> {
         &mut self.ids
     }
 }
@@ -97,11 +97,11 @@ impl Written for ScopeLink {
         scope.id.as_str()
     }
 
-    fn ids(&self) -> &BTreeMap<Text, Scope> {
+    fn ids(&self) -> &ByDialect<Scope> {
         &self.scopes
     }
 
-    fn ids_mut(&mut self) -> &mut BTreeMap<Text, Scope> {
+    fn ids_mut(&mut self) -> &mut ByDialect<Scope> {
         &mut self.scopes
     }
 }

@@ -10,7 +10,11 @@ use async_trait::async_trait;
 use interlingua_core::UserId;
 use tokio::time::sleep;
 
-use super::{Database, Kept, Session, signed, unsigned, within};
+use super::{
+    Database, Kept, Session, failed, signed,
+    sole::{InTheWay, Period, Sole},
+    unsigned, within,
+};
 use crate::{Lock, Locks, StoreError, writes::Grant};
 
 /// How long to wait before a lock that another process has is looked at again: more each time, up to the second.
@@ -59,6 +63,9 @@ const GIVE_BACK: &str = "
 const GIVE_UP: &str = "
     UPDATE locks SET heir = NULL WHERE upstream = $1 AND user_id = $2 AND heir = $3
     RETURNING fence";
+const DISINHERIT: &str = "
+    UPDATE locks SET heir = NULL WHERE upstream = $1 AND user_id = $2 AND heir IS NOT NULL
+    RETURNING fence";
 const MINE: &str = "SELECT fence FROM locks WHERE upstream = $1 AND user_id = $2 AND owner = $3";
 const ALL_MINE: &str = "SELECT upstream, user_id FROM locks WHERE owner = $1";
 
@@ -71,6 +78,9 @@ struct Granted<D> {
     user: UserId,
     owner: i64,
     unanswered: Arc<Unanswered>,
+    sole: Option<Arc<Sole>>,
+    /// The time in which this owner is alone, for a lock that is in memory.
+    period: Option<Arc<Period>>,
 }
 
 /// When a lock was last asked for without an answer. It may be granted yet, to nobody.
@@ -87,27 +97,46 @@ impl Unanswered {
     }
 }
 
+/// A fence, and the one before.
+type Numbers = (u64, Option<u64>);
+
 impl<D: Database> Granted<D> {
     /// Asks once. The answer is the fence, and the one before.
-    async fn ask(&self) -> Result<Option<(u64, Option<u64>)>, StoreError> {
+    async fn ask(&self) -> Result<Option<Numbers>, StoreError> {
         let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
-        let granted: Option<(i64, Option<i64>)> = within(self.timeout, async {
+        within(self.timeout, async {
             let mut writer = self.database.writer().await?;
-            if let Some(granted) = writer.row(GRANT, &[upstream, user, me]).await? {
-                return Ok(Some(granted));
+            let granted = self.grant(&mut *writer).await?;
+            if granted.is_some() {
+                return Ok(granted);
             }
-            let owner: Option<(i64, i64, bool)> = writer.row(OWNER, &[upstream, user]).await?;
-            // Whoever is first in this process's queue finds the lock its own only where it was granted to nobody.
-            if let Some((owner, fence, is_alive)) = owner
-                && (owner == self.owner || !is_alive)
-            {
-                return writer.row(TAKE_OVER, &[upstream, user, me, owner.into(), fence.into()]).await;
+            if let Some(sole) = &self.sole {
+                match sole.in_the_way(&mut *writer, self.owner).await? {
+                    InTheWay::SoleOwner => return Ok(None), // who has no heirs
+                    InTheWay::NobodyNow => return self.grant(&mut *writer).await,
+                    InTheWay::SomebodyElse => {}
+                }
             }
             let _: Option<(i64,)> = writer.row(BE_HEIR, &[upstream, user, me, HEIR.into()]).await?;
             Ok(None)
         })
         .await
-        .inspect_err(|_| self.unanswered.note())?;
+        .inspect_err(|_| self.unanswered.note())
+    }
+
+    /// Grants the lock where nobody has it who is alive.
+    async fn grant(&self, session: &mut impl Session) -> Result<Option<Numbers>, StoreError> {
+        let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
+        let mut granted: Option<(i64, Option<i64>)> = session.row(GRANT, &[upstream, user, me]).await?;
+        if granted.is_none() {
+            let owner: Option<(i64, i64, bool)> = session.row(OWNER, &[upstream, user]).await?;
+            // Whoever is first in this process's queue finds the lock its own only where it was granted to nobody.
+            if let Some((owner, fence, is_alive)) = owner
+                && (owner == self.owner || !is_alive)
+            {
+                granted = session.row(TAKE_OVER, &[upstream, user, me, owner.into(), fence.into()]).await?;
+            }
+        }
         Ok(granted.map(|(fence, previous)| (unsigned(fence), previous.map(unsigned))))
     }
 
@@ -126,7 +155,30 @@ impl<D: Database> Granted<D> {
 
 #[async_trait]
 impl<D: Database> Grant for Granted<D> {
-    async fn is_held(&self, fence: u64) -> Result<bool, StoreError> {
+    async fn note(&self) -> Result<Numbers, StoreError> {
+        let lost = || StoreError::lost("a lock");
+        let period = self.period.as_ref().ok_or_else(lost)?;
+        within(self.timeout, async {
+            // Nobody can have had the lock since it was got in memory, and nobody gets it before it is in the store.
+            let mut transaction = self.database.transaction().await?;
+            if !period.lasts(&mut *transaction).await? {
+                return Err(lost());
+            }
+            let (upstream, user) = (self.upstream.as_str().into(), self.user.as_str().into());
+            let _: Option<(i64,)> = transaction.row(DISINHERIT, &[upstream, user]).await?;
+            let numbers = self.grant(&mut *transaction).await?.ok_or_else(lost)?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(numbers)
+        })
+        .await
+        .inspect_err(|_| self.unanswered.note())
+    }
+
+    async fn is_held(&self, fence: Option<u64>) -> Result<bool, StoreError> {
+        let Some(fence) = fence else {
+            let Some(period) = &self.period else { return Ok(false) };
+            return within(self.timeout, async { period.lasts(&mut *self.database.reader().await?).await }).await;
+        };
         let arguments =
             [self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into(), signed(fence).into()];
         let held: Option<(i64,)> =
@@ -135,6 +187,9 @@ impl<D: Database> Grant for Granted<D> {
     }
 
     async fn give_back(&self, fence: Option<u64>) -> Result<(), StoreError> {
+        if let Some(sole) = &self.sole {
+            sole.may_have_left_something(&self.user);
+        }
         let (upstream, user, me) = (self.upstream.as_str().into(), self.user.as_str().into(), self.owner.into());
         within(self.timeout, async {
             let mut writer = self.database.writer().await?;
@@ -174,7 +229,15 @@ impl<D: Database> Kept<D> {
             user: user.clone(),
             owner,
             unanswered: Arc::clone(&self.unanswered),
+            sole: self.sole.clone(),
+            period: None,
         }
+    }
+
+    /// What one has a lock in memory with, where this owner is alone and the user's fences do not matter.
+    fn in_memory(&self, upstream: &str, user: &UserId) -> Option<Granted<D>> {
+        let period = self.sole.as_ref()?.enter(user, self.lease / 2)?;
+        Some(Granted { period: Some(Arc::clone(&period)), ..self.grant(upstream, user, period.owner()) })
     }
 
     /// Frees what was granted when nobody waited for it any more: what is this owner's, but nobody's here. Others would
@@ -201,7 +264,14 @@ impl<D: Database> Locks for Kept<D> {
     async fn lock(&self, upstream: &str, user: &UserId, patience: Duration) -> Result<Option<Lock>, StoreError> {
         let begun = Instant::now();
         let Some(turn) = self.queues.turn(upstream, user, patience).await? else { return Ok(None) };
+        if let Some(grant) = self.in_memory(upstream, user) {
+            return Ok(Some(Lock::unasked(Box::new(grant), turn)));
+        }
         let owner = within(self.timeout, self.owner()).await?;
+        // The lease may have been too short before.
+        if let Some(grant) = self.in_memory(upstream, user) {
+            return Ok(Some(Lock::unasked(Box::new(grant), turn)));
+        }
         let grant = self.grant(upstream, user, owner);
         let mut lock = Lock::asked_for(Box::new(grant.clone()), turn);
         let (mut pause, longest) = PAUSES;

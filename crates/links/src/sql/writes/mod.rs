@@ -6,10 +6,12 @@
 mod journal;
 mod locks;
 mod repeats;
+mod sole;
 
 use std::{
     fmt,
     future::Future,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -23,7 +25,7 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use self::locks::Unanswered;
+use self::{locks::Unanswered, sole::Sole};
 use super::{failed, signed, unsigned, within};
 use crate::{
     Options, StoreError, Writes,
@@ -70,6 +72,13 @@ pub(super) trait Database: Clone + Send + Sync + 'static {
 
     /// Whether the store was closed.
     fn is_closed(&self) -> bool;
+
+    /// A file beside the database, by a lock on which a process on this machine shows that it lives; none where there
+    /// is no machine that all processes are on.
+    fn sidecar(&self) -> Option<PathBuf>;
+
+    /// Makes sure, without a question to the database, that it is the one that was opened.
+    fn check(&self) -> Result<(), StoreError>;
 }
 
 /// A connection, whichever engine's.
@@ -204,6 +213,7 @@ pub(super) struct Kept<D> {
     owner: Mutex<Option<Owner>>,
     queues: Queues,
     unanswered: Arc<Unanswered>,
+    sole: Option<Arc<Sole>>,
 }
 
 /// An owner, and until when its lease lasts at least.
@@ -216,6 +226,7 @@ struct Owner {
 impl<D: Database> Kept<D> {
     pub(super) fn new(database: D, options: &Options) -> Self {
         Self {
+            sole: database.sidecar().map(|sidecar| Arc::new(Sole::new(sidecar, options.timeout))),
             database,
             seal: Seal::new(options.key.as_ref()),
             lease: options.lease,
@@ -248,8 +259,19 @@ impl<D: Database> Kept<D> {
             known => known,
         };
         let (number,) = renewed.ok_or_else(|| StoreError::unusable("no number for an owner"))?;
+        drop(writer);
         *owner = Some(Owner { number, until });
+        if let Some(sole) = &self.sole {
+            sole.renewed(&self.database, number, until).await?;
+        }
         Ok(number)
+    }
+
+    /// Keeps no locks in memory any more.
+    pub(super) fn close(&self) {
+        if let Some(sole) = &self.sole {
+            sole.close();
+        }
     }
 }
 
