@@ -37,6 +37,9 @@ use crate::{
 /// How often the file is looked at for changes of other processes.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How much of the file each connection that reads keeps, in negative KiB. The system keeps all of it anyway, once.
+const READER_CACHE: &str = "-256";
+
 /// How the file is called that is locked by whoever is alone.
 const SIDECAR: &str = "-sole";
 
@@ -168,7 +171,7 @@ impl Sqlite {
             .max_connections(options.connections.get())
             .acquire_timeout(options.timeout)
             .test_before_acquire(false)
-            .connect_with(connect.read_only(true))
+            .connect_with(connect.read_only(true).pragma("cache_size", READER_CACHE))
             .await
             .map_err(failed)?;
         let look = tokio::spawn(look(write.clone(), seen, Arc::clone(&watchers)));

@@ -779,8 +779,12 @@ async fn a_lock_in_memory_ends_with_the_lease(place: Place) {
     let [one, two] = [lock(&*here, "1", LONG).await.unwrap(), lock(&*here, "2", LONG).await.unwrap()];
     assert!(!one.is_in_store() && !two.is_in_store());
     sleep(SHORT * 2).await;
-    here.renew().await.unwrap();
-    assert!(one.is_held().await.unwrap(), "whoever is merely late goes on");
+    // Whoever is merely late goes on; on a busy machine, such a lease may end while one looks.
+    within(Duration::from_secs(10), async || {
+        here.renew().await.unwrap();
+        one.is_held().await.unwrap()
+    })
+    .await;
     sleep(SHORT * 2).await;
     let taken = lock(&*there, "1", LONG).await.expect("nobody else is alive");
     here.renew().await.unwrap();
