@@ -1,6 +1,6 @@
 //! JSON as it has to be before anybody acts on it: one document, with every member once.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    user::{Known, Text},
+    user::Text,
 };
 
 /// Parses one JSON document and refuses members that stand twice, which the next reader might take differently.
@@ -85,42 +85,166 @@ fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-/// Deserializes a member that may be null; with `#[serde(default)]`, one that may be absent, too.
-///
-/// # Errors
-///
-/// The value is of another type.
-pub fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Known<T>, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.map_or(Known::Null, Known::Value))
-}
-
-/// The names of an object's members, for `#[serde(flatten)]`: what a document has beyond the known members.
+/// The names of an object's members that nobody here knows, in the order of the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberNames(pub Vec<Text>);
 
-impl<'de> Deserialize<'de> for MemberNames {
+/// The name of a member; borrowed from the document, unless it has escapes.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Name<'de>(pub Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NamesVisitor)
-    }
-}
+        struct Names;
 
-struct NamesVisitor;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Name<'de>;
 
-impl<'de> Visitor<'de> for NamesVisitor {
-    type Value = MemberNames;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<MemberNames, A::Error> {
-        let mut names = Vec::new();
-        while let Some((name, IgnoredAny)) = access.next_entry()? {
-            names.push(name);
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
         }
-        Ok(MemberNames(names))
+
+        deserializer.deserialize_str(Names)
     }
 }
+
+/// Declares a struct that is read from a JSON object, and that keeps the names of the members that it does not know.
+///
+/// serde has `flatten` for that, which makes it hold all members in a form of its own before it reads any of them, many
+/// times the work. Here each is read where it stands.
+///
+/// A field has the name of its member before it. In brackets behind its type may stand `required`, or a function that
+/// reads it, or both; a member that may be absent is then the default of its type. The last field holds the names of
+/// all other members. A member that stands twice is an error where it is known.
+///
+/// ```
+/// use interlingua_core::{Known, Text, json::{self, MemberNames}};
+///
+/// json::object! {
+///     #[derive(Debug)]
+///     struct User {
+///         "id" => id: u32 [required],
+///         "firstName" => first_name: Known<Text>,
+///         .. others,
+///     }
+/// }
+///
+/// let user: User = json::request(br#"{"firstName": null, "shoeSize": 44, "id": 7}"#)?;
+/// assert_eq!((user.id, user.first_name, user.others.0), (7, Known::Null, vec!["shoeSize".into()]));
+/// assert!(json::request::<User>(b"{}").is_err());
+/// # Ok::<(), interlingua_core::Error>(())
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __json_object {
+    (
+        $(#[$about:meta])*
+        $visible:vis struct $object:ident $(<$generic:ident>)? {
+            $(
+                $(#[$about_field:meta])*
+                $name:literal => $field_visible:vis $field:ident: $type:ty $([$($how:tt)+])?,
+            )+
+            .. $(#[$about_others:meta])* $others_visible:vis $others:ident $(,)?
+        }
+    ) => {
+        $(#[$about])*
+        $visible struct $object $(<$generic>)? {
+            $($(#[$about_field])* $field_visible $field: $type,)+
+            $(#[$about_others])*
+            $others_visible $others: $crate::json::MemberNames,
+        }
+
+        impl<'de $(, $generic: $crate::json::serde::Deserialize<'de>)?> $crate::json::serde::Deserialize<'de>
+            for $object $(<$generic>)?
+        {
+            fn deserialize<D: $crate::json::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+                struct Members<T>(::core::marker::PhantomData<T>);
+
+                impl<'de $(, $generic: $crate::json::serde::Deserialize<'de>)?> $crate::json::serde::de::Visitor<'de>
+                    for Members<$object $(<$generic>)?>
+                {
+                    type Value = $object $(<$generic>)?;
+
+                    fn expecting(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: $crate::json::serde::de::MapAccess<'de>>(
+                        self,
+                        mut access: A,
+                    ) -> ::core::result::Result<Self::Value, A::Error> {
+                        $(let mut $field: ::core::option::Option<$type> = ::core::option::Option::None;)+
+                        let mut others = ::std::vec::Vec::new();
+                        while let Some($crate::json::Name(name)) = access.next_key()? {
+                            match &*name {
+                                $($name => {
+                                    if $field.is_some() {
+                                        return Err($crate::json::serde::de::Error::duplicate_field($name));
+                                    }
+                                    $field = Some($crate::__json_member!(@read access, $type $(, $($how)+)?));
+                                })+
+                                other => {
+                                    let $crate::json::serde::de::IgnoredAny = access.next_value()?;
+                                    others.push($crate::Text::from(other));
+                                }
+                            }
+                        }
+                        Ok($object {
+                            $($field: match $field {
+                                Some(value) => value,
+                                None => $crate::__json_member!(@absent $name $(, $($how)+)?),
+                            },)+
+                            $others: $crate::json::MemberNames(others),
+                        })
+                    }
+                }
+
+                deserializer.deserialize_map(Members(::core::marker::PhantomData))
+            }
+        }
+    };
+}
+
+/// How one member is read, and what it is where it is absent.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __json_member {
+    (@read $access:ident, $type:ty $(, required)?) => { $access.next_value()? };
+    (@read $access:ident, $type:ty, required, $read:path) => { $crate::__json_member!(@read $access, $type, $read) };
+    (@read $access:ident, $type:ty, $read:path) => {{
+        struct Seed;
+
+        impl<'de> $crate::json::serde::de::DeserializeSeed<'de> for Seed {
+            type Value = $type;
+
+            fn deserialize<D: $crate::json::serde::Deserializer<'de>>(self, deserializer: D) -> Result<$type, D::Error> {
+                $read(deserializer)
+            }
+        }
+
+        $access.next_value_seed(Seed)?
+    }};
+    (@absent $name:literal, required $(, $read:path)?) => {
+        return Err($crate::json::serde::de::Error::missing_field($name))
+    };
+    (@absent $name:literal $(, $read:path)?) => { ::core::default::Default::default() };
+}
+
+#[doc(hidden)]
+pub use serde;
+
+#[doc(inline)]
+pub use crate::__json_object as object;
 
 /// Builds a [`Value`], and refuses what `Value` itself would silently take.
 struct Strict;

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use compact_str::CompactString;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Text that is cheap to copy: up to 24 bytes live in place, without an allocation.
@@ -74,6 +75,13 @@ impl<T> Known<T> {
     /// Whether the dialect did not say.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
+    }
+}
+
+/// A member that may be null; one that is absent is the default.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Known<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
     }
 }
 

@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, User, UserId,
-    json::{self, MemberNames},
-    pointer_token,
+    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, User, UserId, json, pointer_token,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
@@ -155,19 +153,16 @@ pub(crate) struct Verdict {
     pub(crate) message: Option<String>,
 }
 
-/// The envelope around `data`, of a reply that is a success.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Data<T> {
-    pub(crate) data: T,
-    #[serde(default, rename = "success")]
-    _success: Option<bool>,
-    #[serde(default)]
-    error_code: Option<Text>,
-    #[serde(default)]
-    message: Option<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    /// The envelope around `data`, of a reply that is a success.
+    #[derive(Debug)]
+    pub(crate) struct Data<T> {
+        "data" => pub(crate) data: T [required],
+        "success" => _success: Option<bool>,
+        "errorCode" => error_code: Option<Text>,
+        "message" => message: Option<Text>,
+        .. others,
+    }
 }
 
 impl<T> Data<T> {
@@ -185,35 +180,24 @@ impl<T> Data<T> {
     }
 }
 
-/// The vendor's record of a user, as it is read: tolerant.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserIdInfo {
-    #[serde(deserialize_with = "id")]
-    pub(crate) user_id: i64,
-    #[serde(default, deserialize_with = "json::known")]
-    login: Known<Text>,
-    /// What some of the vendor's pages call the same field.
-    #[serde(default, deserialize_with = "json::known")]
-    login_name: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    email: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    first_name: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    last_name: Known<Text>,
-    #[serde(default, deserialize_with = "optional_integer")]
-    network_id: Option<i64>,
-    #[serde(default, deserialize_with = "optional_integer")]
-    mailbox_id: Option<i64>,
-    #[serde(default)]
-    auth_level: Option<Text>,
-    #[serde(default)]
-    status: Option<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    created: Known<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    /// The vendor's record of a user, as it is read: tolerant.
+    #[derive(Debug)]
+    pub(crate) struct UserIdInfo {
+        "userId" => pub(crate) user_id: i64 [required, id],
+        "login" => login: Known<Text>,
+        /// What some of the vendor's pages call the same field.
+        "loginName" => login_name: Known<Text>,
+        "email" => email: Known<Text>,
+        "firstName" => first_name: Known<Text>,
+        "lastName" => last_name: Known<Text>,
+        "networkId" => network_id: Option<i64> [optional_integer],
+        "mailboxId" => mailbox_id: Option<i64> [optional_integer],
+        "authLevel" => auth_level: Option<Text>,
+        "status" => status: Option<Text>,
+        "created" => created: Known<Text>,
+        .. others,
+    }
 }
 
 impl UserIdInfo {

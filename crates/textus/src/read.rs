@@ -230,7 +230,7 @@ pub(crate) fn done(reply: &Reply) -> Result<()> {
 pub(crate) fn present_memberships(asked: &UserId, reply: &Reply) -> Result<Vec<MembershipIn>> {
     let memberships = match wire_user(asked, reply)?.memberships {
         Some(MembershipsIn::Collection(collection)) => collection.for_request(),
-        Some(MembershipsIn::Iri(_)) | None => None,
+        Some(MembershipsIn::Iri) | None => None,
     };
     memberships.ok_or_else(|| {
         Error::new(

@@ -3,38 +3,36 @@
 //! Vendor pages: "List", "Show", "Create" and "Update User", "types/User", "Send a message". JSON-LD of a fixed shape: it is
 //! read and written as JSON.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use interlingua_core::{
     Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, Note, Place, Preferences, RoleTable, Scope, Text, User,
     json::{self, MemberNames},
     pointer_token,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
 
 use crate::codes;
 
-/// `PUT /users/:user`: what a request may hold.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateUser {
-    /// Says nothing that the path does not say.
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) id: Option<Text>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) name: Option<Text>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) email: Option<Text>,
-    /// The same as `settings.notifications`, at an older place.
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) notifications: Option<Notifications>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) default_messaging_account: Option<Text>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) memberships: Option<Vec<MembershipIn>>,
-    #[serde(default)]
-    pub(crate) settings: SettingsIn,
+json::object! {
+    /// `PUT /users/:user`: what a request may hold.
+    #[derive(Debug, Default)]
+    pub(crate) struct UpdateUser {
+        /// Says nothing that the path does not say.
+        "id" => pub(crate) id: Option<Text> [given],
+        "name" => pub(crate) name: Option<Text> [given],
+        "email" => pub(crate) email: Option<Text> [given],
+        /// The same as `settings.notifications`, at an older place.
+        "notifications" => pub(crate) notifications: Option<Notifications> [given],
+        "defaultMessagingAccount" => pub(crate) default_messaging_account: Option<Text> [given],
+        "memberships" => pub(crate) memberships: Option<Vec<MembershipIn>> [given],
+        "settings" => pub(crate) settings: SettingsIn,
+        .. pub(crate) others,
+    }
 }
 
 /// `POST /users`: what a request must hold.
@@ -54,49 +52,43 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct SettingsIn {
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) notifications: Option<Notifications>,
-    #[serde(default)]
-    pub(crate) custom_settings: BTreeMap<Text, Option<Text>>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) default_messaging_account: Option<Text>,
-    #[serde(default, deserialize_with = "given")]
-    pub(crate) analytics_reports: Option<Vec<AnalyticsReport>>,
-    #[serde(flatten)]
-    _others: MemberNames,
+json::object! {
+    #[derive(Debug, Default)]
+    pub(crate) struct SettingsIn {
+        "notifications" => pub(crate) notifications: Option<Notifications> [given],
+        "customSettings" => pub(crate) custom_settings: BTreeMap<Text, Option<Text>>,
+        "defaultMessagingAccount" => pub(crate) default_messaging_account: Option<Text> [given],
+        "analyticsReports" => pub(crate) analytics_reports: Option<Vec<AnalyticsReport>> [given],
+        .. pub(crate) others,
+    }
 }
 
-/// A report on a schedule. It means something at this vendor only, so that its form is all that counts.
-#[derive(Debug, Deserialize)]
-pub(crate) struct AnalyticsReport {
-    #[serde(default, rename = "account", deserialize_with = "given")]
-    _account: Option<Text>,
-    #[serde(default, rename = "schedule", deserialize_with = "given")]
-    _schedule: Option<Text>,
-    #[serde(default, rename = "timePeriod", deserialize_with = "given")]
-    _time_period: Option<Text>,
-    #[serde(default, rename = "reports", deserialize_with = "given")]
-    _reports: Option<Vec<Text>>,
-    #[serde(flatten)]
-    _others: MemberNames,
+json::object! {
+    /// A report on a schedule. It means something at this vendor only, so that its form is all that counts.
+    #[derive(Debug)]
+    pub(crate) struct AnalyticsReport {
+        "account" => _account: Option<Text> [given],
+        "schedule" => _schedule: Option<Text> [given],
+        "timePeriod" => _time_period: Option<Text> [given],
+        "reports" => _reports: Option<Vec<Text>> [given],
+        .. _others,
+    }
 }
 
-/// A membership as a request has it. What a request holds of a present membership is sent back as it was read, so the
-/// role stays a text.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-pub(crate) struct MembershipIn {
-    pub(crate) role: Text,
-    pub(crate) account: Text,
-    #[serde(flatten, skip_serializing)]
-    _others: MemberNames,
+json::object! {
+    /// A membership as a request has it. What a request holds of a present membership is sent back as it was read, so the
+    /// role stays a text.
+    #[derive(Clone, Debug, Serialize, PartialEq)]
+    pub(crate) struct MembershipIn {
+        "role" => pub(crate) role: Text [required],
+        "account" => pub(crate) account: Text [required],
+        .. #[serde(skip_serializing)] pub(crate) others,
+    }
 }
 
 impl MembershipIn {
     pub(crate) fn new(role: impl Into<Text>, account: impl Into<Text>) -> Self {
-        Self { role: role.into(), account: account.into(), _others: MemberNames::default() }
+        Self { role: role.into(), account: account.into(), others: MemberNames::default() }
     }
 }
 
@@ -146,15 +138,16 @@ impl SettingsOut<'_> {
     }
 }
 
-/// Absent is not false.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
-pub(crate) struct Notifications {
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub(crate) email: Option<bool>,
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub(crate) audio: Option<bool>,
-    #[serde(flatten, skip_serializing)]
-    _others: MemberNames,
+json::object! {
+    /// Absent is not false.
+    #[derive(Clone, Debug, Default, Serialize, PartialEq)]
+    pub(crate) struct Notifications {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        "email" => pub(crate) email: Option<bool> [given],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        "audio" => pub(crate) audio: Option<bool> [given],
+        .. #[serde(skip_serializing)] pub(crate) others,
+    }
 }
 
 impl Notifications {
@@ -169,105 +162,103 @@ impl Notifications {
     }
 }
 
-/// A User, as it is read: tolerant.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UserIn {
-    pub(crate) id: Text,
-    #[serde(default, deserialize_with = "json::known")]
-    name: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    first_name: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    last_name: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    email: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    avatar: Known<Text>,
-    #[serde(default, deserialize_with = "json::known")]
-    automated_actor: Known<bool>,
-    #[serde(default, deserialize_with = "json::known")]
-    has_password: Known<bool>,
-    #[serde(default)]
-    discarded: Option<bool>,
-    #[serde(default)]
-    settings: Option<UserSettings>,
-    #[serde(default)]
-    pub(crate) memberships: Option<MembershipsIn>,
-    #[serde(default, rename = "@type")]
-    _type: Option<Text>,
-    #[serde(default, rename = "@context")]
-    _context: Option<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    /// A User, as it is read: tolerant.
+    #[derive(Debug)]
+    pub(crate) struct UserIn {
+        "id" => pub(crate) id: Text [required],
+        "name" => name: Known<Text>,
+        "firstName" => first_name: Known<Text>,
+        "lastName" => last_name: Known<Text>,
+        "email" => email: Known<Text>,
+        "avatar" => avatar: Known<Text>,
+        "automatedActor" => automated_actor: Known<bool>,
+        "hasPassword" => has_password: Known<bool>,
+        "discarded" => discarded: Option<bool>,
+        "settings" => settings: Option<UserSettings>,
+        "memberships" => pub(crate) memberships: Option<MembershipsIn>,
+        "@type" => _type: Option<Text>,
+        "@context" => _context: Option<Text>,
+        .. others,
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct UserNotifications {
-    #[serde(default)]
-    email: Option<bool>,
-    #[serde(default)]
-    audio: Option<bool>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    #[derive(Debug)]
+    struct UserNotifications {
+        "email" => email: Option<bool>,
+        "audio" => audio: Option<bool>,
+        .. others,
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UserSettings {
-    #[serde(default)]
-    notifications: Option<UserNotifications>,
-    #[serde(default)]
-    custom_settings: Option<BTreeMap<Text, Value>>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    #[derive(Debug)]
+    struct UserSettings {
+        "notifications" => notifications: Option<UserNotifications>,
+        "customSettings" => custom_settings: Option<BTreeMap<Text, Value>>,
+        .. others,
+    }
 }
 
 /// The two forms of a user's memberships in a reply.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(crate) enum MembershipsIn {
     /// Where to find them. It says nothing of what they are.
-    Iri(#[expect(dead_code, reason = "that it is a text is all there is to know")] Text),
+    Iri,
     /// The list itself.
     Collection(MembershipCollection),
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MembershipCollection {
-    #[serde(default)]
-    id: Option<Text>,
-    members: Vec<MembershipOf>,
-    #[serde(default)]
-    total_items: Option<u64>,
-    #[serde(default)]
-    view: Option<View>,
-    #[serde(default, rename = "@type")]
-    _type: Option<Text>,
-    #[serde(default, rename = "@context")]
-    _context: Option<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+impl<'de> Deserialize<'de> for MembershipsIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+
+        impl<'de> Visitor<'de> for Forms {
+            type Value = MembershipsIn;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an IRI or a collection")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<MembershipsIn, E> {
+                Ok(MembershipsIn::Iri)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<MembershipsIn, A::Error> {
+                Deserialize::deserialize(MapAccessDeserializer::new(access)).map(MembershipsIn::Collection)
+            }
+        }
+
+        deserializer.deserialize_any(Forms)
+    }
 }
 
-/// A page of users, as it is read.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UsersIn {
-    pub(crate) members: Vec<UserIn>,
-    #[serde(default)]
-    pub(crate) total_items: Option<u64>,
-    #[serde(default)]
-    pub(crate) view: Option<View>,
-    #[serde(default, rename = "id")]
-    _id: Option<Text>,
-    #[serde(default, rename = "@type")]
-    _type: Option<Text>,
-    #[serde(default, rename = "@context")]
-    _context: Option<Text>,
-    #[serde(flatten)]
-    pub(crate) others: MemberNames,
+json::object! {
+    #[derive(Debug)]
+    pub(crate) struct MembershipCollection {
+        "id" => id: Option<Text>,
+        "members" => members: Vec<MembershipOf> [required],
+        "totalItems" => total_items: Option<u64>,
+        "view" => view: Option<View>,
+        "@type" => _type: Option<Text>,
+        "@context" => _context: Option<Text>,
+        .. others,
+    }
+}
+
+json::object! {
+    /// A page of users, as it is read.
+    #[derive(Debug)]
+    pub(crate) struct UsersIn {
+        "members" => pub(crate) members: Vec<UserIn> [required],
+        "totalItems" => pub(crate) total_items: Option<u64>,
+        "view" => pub(crate) view: Option<View>,
+        "id" => _id: Option<Text>,
+        "@type" => _type: Option<Text>,
+        "@context" => _context: Option<Text>,
+        .. pub(crate) others,
+    }
 }
 
 /// Which page of a list this is, and where the next one is.
@@ -277,33 +268,28 @@ pub(crate) struct View {
     pub(crate) next: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
-struct MembershipOf {
-    #[serde(default)]
-    id: Option<Text>,
-    role: Text,
-    #[serde(default)]
-    user: Option<Text>,
-    account: AccountOf,
-    #[serde(default, rename = "@type")]
-    _type: Option<Text>,
-    #[serde(default, rename = "@context")]
-    _context: Option<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    #[derive(Debug)]
+    struct MembershipOf {
+        "id" => id: Option<Text>,
+        "role" => role: Text [required],
+        "user" => user: Option<Text>,
+        "account" => account: AccountOf [required],
+        "@type" => _type: Option<Text>,
+        "@context" => _context: Option<Text>,
+        .. others,
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct AccountOf {
-    id: Text,
-    #[serde(default)]
-    name: Option<Text>,
-    #[serde(default, rename = "@type")]
-    _type: Option<Text>,
-    #[serde(default, rename = "@context")]
-    _context: Option<Text>,
-    #[serde(flatten)]
-    others: MemberNames,
+json::object! {
+    #[derive(Debug)]
+    struct AccountOf {
+        "id" => id: Text [required],
+        "name" => name: Option<Text>,
+        "@type" => _type: Option<Text>,
+        "@context" => _context: Option<Text>,
+        .. others,
+    }
 }
 
 impl MembershipCollection {
@@ -377,7 +363,7 @@ impl UserIn {
         let preferences = self.settings.map_or_else(Preferences::default, |settings| settings.read(&mut notes));
         let grants = match self.memberships {
             Some(MembershipsIn::Collection(collection)) => Some(collection.grants(&self.id, roles, &mut notes)),
-            Some(MembershipsIn::Iri(_)) | None => None,
+            Some(MembershipsIn::Iri) | None => None,
         };
         notes.extend(unknown_members("", &self.others));
         let user = User {
