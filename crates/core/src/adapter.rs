@@ -75,6 +75,16 @@ pub trait Adapter: fmt::Debug + Send + Sync {
     /// When it means nothing that can be done: malformed, invalid, or without a canonical counterpart.
     fn read(&self, request: &Request) -> Result<Reading>;
 
+    /// As a server: what a request means that is valid against the dialect's schemas for certain, and has no member or
+    /// parameter that they do not know. `None` is no verdict: whoever asks checks the request then, and reads it.
+    ///
+    /// A request that is read into types has been checked for most of what a schema says, and need not be parsed once
+    /// more for the rest of it. An adapter that says nothing about it has every request checked.
+    fn read_valid(&self, request: &Request) -> Option<Reading> {
+        let _ = request;
+        None
+    }
+
     /// As a server: the answer that tells the client of `operation` what came of it.
     ///
     /// # Errors

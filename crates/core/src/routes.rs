@@ -14,12 +14,20 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 /// A path with places for parameters, such as `/users/{user}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Template(&'static str);
+pub struct Template {
+    text: &'static str,
+    /// How much of it comes before the first parameter.
+    start: usize,
+}
 
 impl Template {
     /// A template; a segment in braces is a parameter.
     pub const fn new(template: &'static str) -> Self {
-        Self(template)
+        let mut start = 0;
+        while start < template.len() && template.as_bytes()[start] != b'{' {
+            start += 1;
+        }
+        Self { text: template, start }
     }
 
     /// The parameters of `path`, percent-decoded, when it is of this form.
@@ -35,9 +43,13 @@ impl Template {
     /// assert_eq!(template.matches("/users/wqyODPA/"), None);
     /// ```
     pub fn matches(&self, path: &str) -> Option<Vec<String>> {
+        // As good as all templates are told apart by this.
+        if !path.starts_with(&self.text[..self.start]) || !self.has_parameter() && path.len() > self.start {
+            return None;
+        }
         let mut parameters = Vec::new();
-        let mut segments = path.split('/');
-        for expected in self.0.split('/') {
+        let mut segments = path[self.start..].split('/');
+        for expected in self.text[self.start..].split('/') {
             let segment = segments.next()?;
             if expected.starts_with('{') {
                 parameters.push(parameter(segment)?);
@@ -53,7 +65,7 @@ impl Template {
     /// Parameters beyond those that the template has are left out.
     pub fn fill(&self, parameters: &[&str]) -> String {
         let mut parameters = parameters.iter();
-        let segments = self.0.split('/').map(|segment| {
+        let segments = self.text.split('/').map(|segment| {
             if segment.starts_with('{') {
                 utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED).to_string()
             } else {
@@ -71,7 +83,7 @@ impl Template {
     /// The first that is not: [`ErrorKind::Invalid`] for one that is no integer, [`ErrorKind::NotFound`] for one that
     /// nothing can be called.
     pub fn check(&self, parameters: &[String]) -> Result<()> {
-        let names = self.0.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+        let names = self.text.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
         for (name, value) in names.zip(parameters) {
             let (kind, name, expected) = match name.split_once(':') {
                 Some((name, "integer")) if !is_integer(value) => {
@@ -90,14 +102,14 @@ impl Template {
 
     /// Whether the path has a parameter.
     pub fn has_parameter(&self) -> bool {
-        self.0.contains('{')
+        self.start < self.text.len()
     }
 }
 
 impl fmt::Display for Template {
     /// Without the forms of the parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.replace(":integer}", "}"))
+        f.write_str(&self.text.replace(":integer}", "}"))
     }
 }
 

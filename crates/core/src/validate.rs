@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    adapter::{Dialect, NoOperation, Operation},
+    adapter::{Adapter, Dialect, NoOperation, Operation, Reading},
     error::{Error, ErrorKind, Problem, Result},
     json,
     message::{Request, Response},
@@ -64,6 +64,27 @@ impl Validator {
             unknown.map(|pointer| Note::dropped(Place::request(pointer), "not a known member of this request")),
         );
         Ok((operation, notes))
+    }
+
+    /// [`request`](Self::request), and what the request means. Where the adapter [vouches](Adapter::read_valid) for the
+    /// request the schema is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of `request`. What the adapter says of one that is valid is for the caller: not all that is valid means
+    /// something.
+    pub fn read<'a>(
+        &self,
+        adapter: &'a dyn Adapter,
+        request: &Request,
+    ) -> Result<(&'a Operation, Vec<Note>, Result<Reading>)> {
+        if let Some(reading) = adapter.read_valid(request)
+            && let Some(operation) = adapter.dialect().operation(&reading.operation)
+        {
+            return Ok((operation, Vec::new(), Ok(reading)));
+        }
+        let (operation, notes) = self.request(adapter.dialect(), request)?;
+        Ok((operation, notes, adapter.read(request)))
     }
 
     /// Checks an answer to a request for `operation`.

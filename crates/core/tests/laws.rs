@@ -37,6 +37,7 @@ enum Fault {
     PanicsOnReplies,
     IsMute,
     ReadsWhatIsInvalid,
+    VouchesForAnything,
     ChangesItsMind,
     TakesNotesBack,
     AddsWrites,
@@ -198,6 +199,11 @@ impl Adapter for Toy {
         let role = members.remove("role").and_then(|role| WORDS.iter().find(|(word, _)| role == *word));
         let grants = role.map_or(GrantChange::Keep, |(_, role)| GrantChange::Upsert(*role, Target::Scope(here())));
         reading(Command::UpdateUser { user, patch: UserPatch { email, grants, ..UserPatch::default() } })
+    }
+
+    fn read_valid(&self, request: &Request) -> Option<Reading> {
+        let reading = self.read(request).ok()?;
+        (request.body.is_empty() || self.has(Fault::VouchesForAnything)).then_some(reading)
     }
 
     fn write(&self, _: &str, outcome: &Outcome) -> Result<Writing> {
@@ -421,6 +427,7 @@ fn all_laws(toy: &Toy) -> Vec<Kept> {
         laws::total_requests(toy, &put("[")),
         laws::total_requests(toy, &put(r#"{"mail":"b"}"#)),
         laws::strict(toy, &validator, &put(r#"{"mail":"b"}"#)),
+        laws::strict(toy, &validator, &put(r#"{"mail":"b@example.com","unknown":1}"#)),
         laws::total_replies(toy, &Command::GetUser { user: p1() }, &[reply("[")]),
         laws::fields_as_declared(toy, "show", &full),
     ]
@@ -499,6 +506,7 @@ fn a_panic_and_a_shrug_break_totality() {
     breaks(Fault::PanicsOnReplies, "totality");
     breaks(Fault::IsMute, "totality");
     breaks(Fault::ReadsWhatIsInvalid, "totality");
+    breaks(Fault::VouchesForAnything, "totality");
 }
 
 #[test]

@@ -48,6 +48,26 @@ pub(crate) fn request(ecgrid: &Ecgrid, request: &Request) -> Result<Reading> {
     Ok(Reading { operation: op.name().into(), command, notes })
 }
 
+/// Of the two operations that are asked for most: the types of `wire` say what their schemas say.
+pub(crate) fn valid_request(ecgrid: &Ecgrid, request: &Request) -> Option<Reading> {
+    let (operation, parameters) = ecgrid.dialect.find(&request.method, &request.path).ok()?;
+    if !request.query.is_empty() || operation.path.check(&parameters).is_err() {
+        return None;
+    }
+    let command = match Op::from_name(operation.name)? {
+        Op::GetUser => Command::GetUser { user: path_id(parameters.first()).ok()? },
+        Op::UpdateUser => {
+            let wire: UpdateUser = json::request(&request.body).ok()?;
+            if !wire.others.0.is_empty() {
+                return None;
+            }
+            update_user(wire).ok()?
+        }
+        _ => return None,
+    };
+    Some(Reading { operation: operation.name.into(), command, notes: Vec::new() })
+}
+
 fn invalid(pointer: &'static str, expected: impl Into<Cow<'static, str>>) -> Error {
     Error::invalid(vec![Problem::new(Place::request(pointer), expected)])
 }

@@ -60,18 +60,20 @@ pub(crate) struct CreateUser {
     pub(crate) auth_level: Option<Text>,
 }
 
-/// `PUT /v2/users`. Null is "unchanged", like absent.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct UpdateUser {
-    #[serde(deserialize_with = "id")]
-    pub(crate) user_id: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) email: Option<Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) first_name: Option<Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last_name: Option<Text>,
+json::object! {
+    /// `PUT /v2/users`. Null is "unchanged", like absent.
+    #[derive(Debug, Default, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(crate) struct UpdateUser {
+        "userId" => pub(crate) user_id: i64 [required, id],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        "email" => pub(crate) email: Option<Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        "firstName" => pub(crate) first_name: Option<Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        "lastName" => pub(crate) last_name: Option<Text>,
+        .. #[serde(skip_serializing)] pub(crate) others,
+    }
 }
 
 impl UpdateUser {

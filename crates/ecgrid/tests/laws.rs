@@ -216,6 +216,16 @@ fn the_vendors_requests_survive_the_round_trip() {
 }
 
 #[test]
+fn the_commonest_requests_are_vouched_for() {
+    let read = Request::new(Method::GET, "/v2/users/1042", "");
+    let (update, _) = pages().into_iter().find(|(request, _)| request.path == "/v2/users").unwrap();
+    for request in [read, update] {
+        assert_eq!(ADAPTER.read_valid(&request), ADAPTER.read(&request).ok());
+        laws::strict(&**ADAPTER, &VALIDATOR, &request).unwrap();
+    }
+}
+
+#[test]
 fn requests_that_create_and_move_survive_the_round_trip() {
     let carried = ["/v2/users", "/v2/users/set-network-mailbox"];
     for request in requests().into_iter().filter(|request| carried.contains(&request.path.as_str())) {

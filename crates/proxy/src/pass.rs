@@ -47,10 +47,10 @@ pub(crate) async fn pass(
     context: &Context,
     deadline: Instant,
 ) -> Result<Response<Body>> {
-    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    let (operation, _, reading) = route.validator.read(&*route.face, request)?;
     context.is_for(operation.name);
     let Passing { method, mut target, headers, body } = passing;
-    let command = route.face.read(request).map(|reading| reading.command);
+    let command = reading.map(|reading| reading.command);
     if let Ok(Command::GetSelf) = command {
         // Whoever has the credential that goes upstream is not the client.
         let show = Command::GetUser { user: route.own_user(context).await? };
@@ -207,9 +207,9 @@ impl Transport for Straight<'_> {
 ///
 /// The upstream does not tell.
 pub(crate) async fn show(route: &Route, request: &Request, context: &Context) -> Result<Option<Response<Body>>> {
-    let (operation, _) = route.validator.request(route.face.dialect(), request)?;
+    let (operation, _, reading) = route.validator.read(&*route.face, request)?;
     let upstream = Straight::new(route, context);
-    let user = match route.face.read(request).map(|reading| reading.command) {
+    let user = match reading.map(|reading| reading.command) {
         Ok(Command::UpdateUser { user, .. }) => upstream.user(user).await?,
         Ok(Command::CreateUser(new)) => again::find(route, &upstream, &new).await?,
         Ok(Command::DeleteUser { .. } | Command::SendMessage { .. }) => {

@@ -58,9 +58,9 @@ pub(crate) struct Answer {
 ///
 /// It is not valid, means nothing that can be translated, or asks for what no translation gives.
 pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood> {
-    let (operation, mut notes) = route.validator.request(route.face.dialect(), request)?;
+    let (operation, mut notes, reading) = route.validator.read(&*route.face, request)?;
     let access = operation.access;
-    let reading = route.face.read(request)?;
+    let reading = reading?;
     if reading.command.highest_role() == Some(Role::System) {
         let expected = Problem::new(Field::Role, "expected a role that is not system-wide");
         let message = "a system-wide role is never the result of a translation";

@@ -76,6 +76,10 @@ impl Adapter for Textus {
         read::request(self, request)
     }
 
+    fn read_valid(&self, request: &Request) -> Option<Reading> {
+        read::valid_request(self, request)
+    }
+
     fn write(&self, operation: &str, outcome: &Outcome) -> Result<Writing> {
         write::outcome(operation, outcome)
     }

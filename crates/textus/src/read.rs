@@ -47,6 +47,28 @@ pub(crate) fn request(textus: &Textus, request: &Request) -> Result<Reading> {
     Ok(Reading { operation: op.name().into(), command, notes })
 }
 
+/// Of the two operations that are asked for most: the types of `wire` say what their schemas say.
+pub(crate) fn valid_request(textus: &Textus, request: &Request) -> Option<Reading> {
+    let (operation, parameters) = textus.dialect.find(&request.method, &request.path).ok()?;
+    if !request.query.is_empty() || operation.path.check(&parameters).is_err() {
+        return None;
+    }
+    let user = parameters.first().filter(|id| codes::is_id(id)).map(UserId::new)?;
+    let (command, notes) = match Op::from_name(operation.name)? {
+        Op::GetUser => (Command::GetUser { user }, Vec::new()),
+        Op::UpdateUser => {
+            let wire: UpdateUser = json::request(&request.body).ok()?;
+            if !wire.is_plain() {
+                return None;
+            }
+            let (patch, notes) = update_user(textus, &user, wire).ok()?;
+            (Command::UpdateUser { user, patch }, notes)
+        }
+        _ => return None,
+    };
+    Some(Reading { operation: operation.name.into(), command, notes })
+}
+
 fn create_user(textus: &Textus, wire: CreateUser) -> Result<(NewUser, Vec<Note>)> {
     let (mut problems, mut notes) = (Vec::new(), Vec::new());
     if wire.name.is_empty() {

@@ -35,6 +35,28 @@ json::object! {
     }
 }
 
+/// The most memberships of a request.
+const MOST_MEMBERSHIPS: usize = 1000;
+
+impl UpdateUser {
+    /// Whether there is nothing in it but what these types check as thoroughly as the schema does, and no member that they
+    /// do not know.
+    pub(crate) fn is_plain(&self) -> bool {
+        let settings = &self.settings;
+        let notifications = [&self.notifications, &settings.notifications];
+        let memberships = self.memberships.as_deref().unwrap_or_default();
+        self.others.0.is_empty()
+            && self.default_messaging_account.is_none()
+            && settings.others.0.is_empty()
+            && settings.custom_settings.is_empty()
+            && settings.default_messaging_account.is_none()
+            && settings.analytics_reports.is_none()
+            && notifications.into_iter().flatten().all(|switches| switches.others.0.is_empty())
+            && memberships.len() <= MOST_MEMBERSHIPS
+            && memberships.iter().all(|membership| membership.others.0.is_empty())
+    }
+}
+
 /// `POST /users`: what a request must hold.
 #[derive(Deserialize)]
 pub(crate) struct CreateUser {

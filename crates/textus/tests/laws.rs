@@ -197,6 +197,16 @@ fn the_vendors_requests_survive_the_round_trip() {
 }
 
 #[test]
+fn the_commonest_requests_are_vouched_for() {
+    let read = Request::new(Method::GET, "/users/PWApBE3", "");
+    let vouched = page().map(|(request, _)| request).into_iter().chain([read]).filter(|request| {
+        laws::strict(&*ADAPTER, &VALIDATOR, request).unwrap();
+        ADAPTER.read_valid(request).is_some()
+    });
+    assert_eq!(vouched.count(), 4, "all but those about custom values and reports");
+}
+
+#[test]
 fn the_vendors_list_survives_the_round_trip() {
     let command = Command::FindUsers { query: UserQuery::default(), page: PageRequest::At(None) };
     let run = laws::carry_out(&*ADAPTER, &command, &mut |_| Reply::new(StatusCode::OK, LIST));

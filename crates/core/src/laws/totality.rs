@@ -59,13 +59,26 @@ pub fn total_replies(adapter: &dyn Adapter, command: &Command, replies: &[Reply]
     }
 }
 
-/// A request that the dialect's schemas refuse is not read as if it meant something.
+/// A request that the dialect's schemas refuse is not read as if it meant something. One that the adapter
+/// [vouches](Adapter::read_valid) for is one of which they know every member, and is read as it is without that.
 ///
 /// # Errors
 ///
 /// The violation.
 pub fn strict(adapter: &dyn Adapter, validator: &Validator, request: &Request) -> Kept {
-    let Err(refused) = validator.request(adapter.dialect(), request) else { return Ok(()) };
+    let checked = validator.request(adapter.dialect(), request);
+    if let Some(reading) = adapter.read_valid(request) {
+        let broken = |found: String| Violation::new(LAW, show::request(request), format!("vouched for, but {found}"));
+        match (&checked, adapter.read(request)) {
+            (Err(refused), _) => return Err(broken(show::error(refused))),
+            (Ok((_, unknown)), _) if !unknown.is_empty() => return Err(broken(format!("it has {unknown:?}"))),
+            (_, Ok(read)) if read == reading => {}
+            (_, read) => {
+                return Err(broken(format!("it is read as: {:?}", read.map(|read| show::command(&read.command)))));
+            }
+        }
+    }
+    let Err(refused) = checked else { return Ok(()) };
     match adapter.read(request) {
         Ok(reading) if refused.kind() == ErrorKind::Invalid => Err(Violation::new(
             LAW,

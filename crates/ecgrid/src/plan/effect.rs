@@ -116,7 +116,7 @@ impl Shown {
     /// Becomes what a write makes of it.
     fn take(&mut self, written: &Written) {
         match written {
-            Written::Profile(UpdateUser { email, first_name, last_name, user_id: _ }) => {
+            Written::Profile(UpdateUser { email, first_name, last_name, .. }) => {
                 for (shown, set) in
                     [(&mut self.email, email), (&mut self.first_name, first_name), (&mut self.last_name, last_name)]
                 {
@@ -155,6 +155,7 @@ impl Shown {
                     email: was(&set.email, &self.email)?,
                     first_name: was(&set.first_name, &self.first_name)?,
                     last_name: was(&set.last_name, &self.last_name)?,
+                    ..UpdateUser::default()
                 };
                 Some(write(Op::UpdateUser, &wire, Vec::new()))
             }
