@@ -84,13 +84,16 @@ fn busy_so_far(metrics: &RuntimeMetrics) -> f64 {
     (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker).as_secs_f64()).sum()
 }
 
+/// Where nothing was done yet it is taken for granted that so many a second will be.
+const SLOWEST: f64 = 1.0;
+
 /// How much the last look counts among all.
 const RECENT: f64 = 0.2;
 
 /// As many as are done in the time that one may wait (Little's law); not far down at once, as one look may be wrong.
 fn lower(ceiling: usize, in_flight: usize, rate: f64, bearable: Duration) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests, rounded down")]
-    let enough = (rate * bearable.as_secs_f64()) as usize;
+    let enough = (rate.max(SLOWEST) * bearable.as_secs_f64()) as usize;
     enough.max(ceiling.min(in_flight.max(LEAST)) / 8 * 7).clamp(LEAST, ceiling.max(LEAST))
 }
 
@@ -113,6 +116,7 @@ mod tests {
         assert_eq!(lower(60, 80, 4000.0, BEARABLE), 60);
         assert_eq!(lower(100, 100, 4500.0, BEARABLE), 90);
         assert_eq!(lower(16, 16, 0.0, BEARABLE), LEAST);
+        assert_eq!(lower(100, 100, 0.0, Duration::from_secs(3600)), 100, "whoever may wait for long may wait");
         assert_eq!((higher(16), higher(1024)), (17, 1057));
     }
 
