@@ -152,6 +152,23 @@ async fn extensions_of_chunks_and_trailers_stay_behind() {
 
 // === Where a request goes ===
 
+/// What stands before the gateway may go by the first, or by the last.
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let (world, upstream) = recorded().await;
+    for listener in [0, 1] {
+        for path in ["/v2/users/1042", "/v2/parcels"] {
+            for hosts in ["", "host: x\r\nhost: y\r\n", "host: x\r\nhost: x\r\n"] {
+                let head =
+                    format!("GET {path} HTTP/1.1\r\n{hosts}x-api-key: {ECGRID_KEY}\r\nconnection: close\r\n\r\n");
+                let answer = raw(&world, listener, head).await;
+                assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Host"), "{path} {hosts:?}: {answer}");
+            }
+        }
+    }
+    assert!(upstream.is_idle());
+}
+
 #[tokio::test]
 async fn no_client_chooses_the_host() {
     let (world, mut upstream) = recorded().await;

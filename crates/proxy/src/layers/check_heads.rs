@@ -1,8 +1,8 @@
-//! Refuses a head that is larger than need be, or whose path, or the end of whose body, can be read in two ways.
+//! Refuses a head that is larger than need be, or whose path or host, or the end of whose body, can be read in two ways.
 
 use std::task::{Context as TaskContext, Poll};
 
-use http::{Extensions, HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response, Version, header::HOST};
 use interlingua_core::{Error, ErrorKind, Result};
 use tower::{Layer, Service};
 
@@ -59,11 +59,21 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let checked = target::normal(request.uri())
             .and_then(|_| check(request.headers(), self.limit))
+            .and_then(|()| has_one_host(request.version(), request.headers()))
             .and_then(|()| has_one_end(request.extensions()));
         match checked {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
+    }
+}
+
+/// HTTP/1.1 names its host, and once (RFC 9112, section 3.2). It decides nothing here; it may before us.
+fn has_one_host(version: Version, headers: &HeaderMap) -> Result<()> {
+    match headers.get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if version != Version::HTTP_11 => Ok(()),
+        _ => Err(Error::new(ErrorKind::Malformed, "the request needs one Host, and no more")),
     }
 }
 
