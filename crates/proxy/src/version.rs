@@ -105,6 +105,7 @@ pub(crate) fn unless_known(headers: &HeaderMap, response: Response<Body>) -> Res
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
     let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let known = match (parse(&text), tag) {
+        (Some(IfMatch::Any), Some(_)) => true,
         (Some(IfMatch::OneOf(tags)), Some(tag)) => tags.iter().any(|known| opaque(known) == opaque(tag)),
         _ => false,
     };
@@ -215,8 +216,10 @@ mod tests {
             response
         };
         let shown = |value| unless_known(&headers(IF_NONE_MATCH, &[value]), answer()).status();
-        assert_eq!(shown("\"b\", W/\"a\""), StatusCode::NOT_MODIFIED);
-        for other in ["\"b\"", "a", "*"] {
+        for known in ["\"b\", W/\"a\"", "*"] {
+            assert_eq!(shown(known), StatusCode::NOT_MODIFIED, "{known}");
+        }
+        for other in ["\"b\"", "a"] {
             assert_eq!(shown(other), StatusCode::OK, "{other}");
         }
         assert_eq!(unless_known(&HeaderMap::new(), answer()).status(), StatusCode::OK);

@@ -1,8 +1,11 @@
-//! Refuses a head that is larger than need be, or whose path, or the end of whose body, can be read in two ways.
+//! Refuses a head that is larger than need be, or whose path or host, or the end of whose body, can be read in two ways.
 
 use std::task::{Context as TaskContext, Poll};
 
-use http::{Extensions, HeaderMap, Request, Response};
+use http::{
+    Extensions, HeaderMap, Request, Response, Version,
+    header::{HOST, TRANSFER_ENCODING},
+};
 use interlingua_core::{Error, ErrorKind, Result};
 use tower::{Layer, Service};
 
@@ -59,11 +62,22 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let checked = target::normal(request.uri())
             .and_then(|_| check(request.headers(), self.limit))
-            .and_then(|()| has_one_end(request.extensions()));
+            .and_then(|()| has_one_host(request.version(), request.headers()))
+            .and_then(|()| has_one_end(request.extensions()))
+            .and_then(|()| has_one_coding(request.headers()));
         match checked {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
+    }
+}
+
+/// HTTP/1.1 names its host, and once (RFC 9112, section 3.2). It decides nothing here; it may before us.
+fn has_one_host(version: Version, headers: &HeaderMap) -> Result<()> {
+    match headers.get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if version != Version::HTTP_11 => Ok(()),
+        _ => Err(Error::new(ErrorKind::Malformed, "the request needs one Host, and no more")),
     }
 }
 
@@ -74,6 +88,16 @@ fn has_one_end(extensions: &Extensions) -> Result<()> {
             ErrorKind::Malformed,
             "the request has a Content-Length beside a Transfer-Encoding; send one of them",
         )),
+    }
+}
+
+/// hyper reads chunks whatever else is named before them, as if it were not there.
+fn has_one_coding(headers: &HeaderMap) -> Result<()> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Error::new(ErrorKind::Malformed, "a Transfer-Encoding may be chunked, and nothing else")),
     }
 }
 
