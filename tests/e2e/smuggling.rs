@@ -48,6 +48,9 @@ const DOUBTFUL: &[&str] = &[
     "transfer-encoding: chunked, identity\r\n",
     "transfer-encoding: identity\r\n",
     "transfer-encoding: gzip\r\n",
+    "transfer-encoding: gzip, chunked\r\n",
+    "transfer-encoding: chunked, chunked\r\n",
+    "transfer-encoding: x\r\ntransfer-encoding: chunked\r\n",
     "transfer-encoding: xchunked\r\n",
     "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n",
     "x: 1\r\n folded\r\ncontent-length: 2\r\n",
@@ -151,6 +154,25 @@ async fn extensions_of_chunks_and_trailers_stay_behind() {
 }
 
 // === Where a request goes ===
+
+/// Chunks that hold something else are not taken for what they hold.
+#[tokio::test]
+async fn chunks_are_the_only_coding() {
+    let (world, upstream) = recorded().await;
+    for listener in [0, 1] {
+        for coding in ["gzip, chunked", "x, chunked", "chunked, chunked", "x\r\ntransfer-encoding: chunked"] {
+            for path in ["/v2/users", "/v2/parcels"] {
+                let head =
+                    format!("PUT {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {ECGRID_KEY}\r\nconnection: close\r\n");
+                let body = "f\r\n{\"userId\":1042}\r\n0\r\n\r\n";
+                let answer = raw(&world, listener, format!("{head}transfer-encoding: {coding}\r\n\r\n{body}")).await;
+                assert!(answer.starts_with("HTTP/1.1 400"), "{path} {coding:?}: {answer}");
+                assert!(answer.contains("Transfer-Encoding"), "{path} {coding:?}: {answer}");
+            }
+        }
+    }
+    assert!(upstream.is_idle());
+}
 
 /// What stands before the gateway may go by the first, or by the last.
 #[tokio::test]

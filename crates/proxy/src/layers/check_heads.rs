@@ -1,8 +1,11 @@
-//! Refuses a head that is larger than need be, or whose path or host, or the end of whose body, can be read in two ways.
+//! Refuses a head that is larger than need be, or whose path or host, or where its body ends, can be read in two ways.
 
 use std::task::{Context as TaskContext, Poll};
 
-use http::{Extensions, HeaderMap, Request, Response, Version, header::HOST};
+use http::{
+    Extensions, HeaderMap, Request, Response, Version,
+    header::{HOST, TRANSFER_ENCODING},
+};
 use interlingua_core::{Error, ErrorKind, Result};
 use tower::{Layer, Service};
 
@@ -60,7 +63,8 @@ where
         let checked = target::normal(request.uri())
             .and_then(|_| check(request.headers(), self.limit))
             .and_then(|()| has_one_host(request.version(), request.headers()))
-            .and_then(|()| has_one_end(request.extensions()));
+            .and_then(|()| has_one_end(request.extensions()))
+            .and_then(|()| has_one_coding(request.headers()));
         match checked {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
@@ -84,6 +88,16 @@ fn has_one_end(extensions: &Extensions) -> Result<()> {
             ErrorKind::Malformed,
             "the request has a Content-Length beside a Transfer-Encoding; send one of them",
         )),
+    }
+}
+
+/// hyper reads chunks whatever else is named before them, as if it were not there.
+fn has_one_coding(headers: &HeaderMap) -> Result<()> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Error::new(ErrorKind::Malformed, "a Transfer-Encoding may be chunked, and nothing else")),
     }
 }
 
