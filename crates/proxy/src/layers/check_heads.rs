@@ -1,4 +1,4 @@
-//! Refuses a head that is larger than need be, or whose path or host, or the end of whose body, can be read in two ways.
+//! Refuses a head that is larger than need be, or whose path or host, or where its body ends, can be read in two ways.
 
 use std::task::{Context as TaskContext, Poll};
 
