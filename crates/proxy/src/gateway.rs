@@ -328,7 +328,7 @@ impl fmt::Display for StartError {
             Self::Declaration(dialect, what) => write!(f, "the adapter for {dialect}: {what} is not legal in HTTP"),
             Self::Upstream(name) => write!(f, "there is no upstream {name}"),
             Self::Links(reason) => write!(f, "the configured links contradict those that are kept: {reason}"),
-            Self::Store(error) => write!(f, "{error}"),
+            Self::Store(error) => write!(f, "links.store: {error}"),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     report::Entry,
     route::Route,
     trace::Context,
-    version::{IfMatch, Version, no_match},
+    version::{IfMatch, Version, no_match, unless_there},
 };
 
 /// What a request means, and what could not be taken along so far.
@@ -86,6 +86,7 @@ pub(crate) async fn translate(
     context.is_for(&understood.operation);
     let preferred = Handling::of(headers).map(Handling::on_loss);
     let if_match = IfMatch::on(understood.access, headers)?;
+    unless_there(&understood.command, understood.access, headers)?;
     let translation = Translation { route, context, deadline, preferred, if_match, held: OnceLock::new() };
     translation.carry_out(understood).await
 }

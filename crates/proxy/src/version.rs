@@ -9,7 +9,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
 };
-use interlingua_core::{Access, Error, ErrorKind, Outcome, Result, Role, ScopeId, User};
+use interlingua_core::{Access, Command, Error, ErrorKind, Outcome, Result, Role, ScopeId, User};
 use sha2::{Digest, Sha256};
 
 use crate::body::{self, Body};
@@ -99,6 +99,24 @@ pub(crate) fn no_match() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the user is not of the version in If-Match any more")
 }
 
+/// Refuses a write that is to be done only where there is no such user, or none of these versions.
+///
+/// # Errors
+///
+/// There is one, or `*` is not what the header says: there is `If-Match` for versions. Who is to be created is not there yet.
+pub(crate) fn unless_there(command: &Command, access: Access, headers: &HeaderMap) -> Result<()> {
+    let Some(text) = condition(headers, &IF_NONE_MATCH).filter(|_| access == Access::Write) else { return Ok(()) };
+    match (text.as_deref().and_then(parse), command) {
+        (Some(IfMatch::Any), Command::CreateUser(_)) => Ok(()),
+        (Some(IfMatch::Any), _) => {
+            Err(Error::new(ErrorKind::PreconditionFailed, "If-None-Match: there is such a user"))
+        }
+        _ => {
+            Err(Error::new(ErrorKind::Malformed, "If-None-Match on a write can be `*` only; If-Match is for versions"))
+        }
+    }
+}
+
 /// The same answer to a read without its document, where the client knows the version already.
 pub(crate) fn unless_known(headers: &HeaderMap, response: Response<Body>) -> Response<Body> {
     let Some(Some(text)) = condition(headers, &IF_NONE_MATCH) else { return response };
@@ -170,6 +188,18 @@ mod tests {
         let tags = |tags: &[&str]| IfMatch::OneOf(tags.iter().map(ToString::to_string).collect());
         let read = IfMatch::of(&headers(IF_MATCH, values));
         assert_eq!(read.ok().flatten(), expected.map(tags), "{values:?}");
+    }
+
+    #[test]
+    fn a_write_is_not_done_where_there_is_a_user_who_must_not_be() {
+        let (one, any) = (headers(IF_NONE_MATCH, &[r#""a""#]), headers(IF_NONE_MATCH, &["*"]));
+        let none = HeaderMap::new();
+        let delete = Command::DeleteUser { user: UserId::new("1"), removal: interlingua_core::Removal::Permanent };
+        let kind = |access, headers| unless_there(&delete, access, headers).map_err(|error| error.kind());
+        assert_eq!(kind(Access::Write, &any), Err(ErrorKind::PreconditionFailed));
+        assert_eq!(kind(Access::Write, &one), Err(ErrorKind::Malformed));
+        assert_eq!(kind(Access::Write, &none), Ok(()));
+        assert_eq!(kind(Access::Read, &one), Ok(()));
     }
 
     #[test]
