@@ -86,7 +86,8 @@ impl Client {
         Answer::read(sender.send_request(self.request(line, body)).await.unwrap()).await.unwrap()
     }
 
-    fn request(&self, line: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    /// The request itself.
+    pub(crate) fn request(&self, line: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         let (method, path) = line.split_once(' ').unwrap();
         let mut request = Request::new(Full::new(body.into()));
         *request.method_mut() = method.parse().unwrap();
@@ -106,7 +107,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: Response<Incoming>) -> hyper::Result<Self> {
+    pub(crate) async fn read(response: Response<Incoming>) -> hyper::Result<Self> {
         let (parts, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Self { status: parts.status.as_u16(), headers: parts.headers, body })

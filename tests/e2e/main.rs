@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, and stops")]
 
+mod authority;
 mod cli;
 mod client;
 mod clients;
@@ -30,6 +31,7 @@ mod slow_clients;
 mod smuggling;
 mod stopping;
 mod third_dialect;
+mod tls;
 mod undo;
 mod vendor_pages;
 mod versions;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -11,8 +11,8 @@ use tokio::{
 use crate::{harness::any_port, recorder::LONG};
 
 /// One end of a connection.
-pub(crate) struct Wire {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Wire<S = TcpStream> {
+    pub(crate) stream: S,
     /// What has arrived and nobody has looked at.
     buffer: Vec<u8>,
 }
@@ -40,8 +40,10 @@ impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::of(TcpStream::connect(address).await.unwrap())
     }
+}
 
-    pub(crate) fn of(stream: TcpStream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn of(stream: S) -> Self {
         Self { stream, buffer: Vec::new() }
     }
 

@@ -100,13 +100,13 @@ impl Gateway {
         // All ports are bound before the first is served.
         let mut sockets = Vec::with_capacity(config.listeners.len());
         for listener in &config.listeners {
-            sockets.push((bind(listener.address).await?, service.routes(listener)?));
+            sockets.push((bind(listener.address).await?, service.routes(listener)?, listener.tls.as_ref()));
         }
         let mut listeners = Vec::with_capacity(sockets.len());
-        for (socket, routes) in sockets {
+        for (socket, routes, tls) in sockets {
             let stack = stack(routes, limits, &room);
             let connections = Arc::clone(&connections);
-            listeners.push(server::serve(socket, stack, connections, limits.head, stopping.clone())?);
+            listeners.push(server::serve(socket, stack, connections, limits.head, tls, stopping.clone())?);
         }
         // A stop waits for what is being settled, as for any write.
         service.shared.writes.spawn(service.recovery().run(stopping));
@@ -117,7 +117,7 @@ impl Gateway {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
         let connections = Connections::new(Patience { wait: limits.patience, ..ADMIN });
-        let admin = server::serve(admin_socket, admin, connections, limits.head, stopping_admin)?;
+        let admin = server::serve(admin_socket, admin, connections, limits.head, None, stopping_admin)?;
         let shared = service.shared;
         let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
         Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })

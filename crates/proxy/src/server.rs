@@ -12,21 +12,27 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
+use http::{
+    HeaderValue, Request, Response, Version,
+    header::{CONNECTION, STRICT_TRANSPORT_SECURITY},
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::{Service, ServiceExt};
 
 use crate::{
     body::Body,
+    config::ServerTls,
     connections::{Connection, Connections},
     framing::{Contradiction, Contradictory, Framed},
     rarely::Rarely,
@@ -116,10 +122,11 @@ pub(crate) fn serve(
     service: impl Answers,
     connections: Arc<Connections>,
     head: usize,
+    tls: Option<&ServerTls>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
-    let door = Door { http: http(head), service, connections, stop: stop.clone() };
+    let door = Door { http: http(head), tls: tls.map(Tls::new), service, connections, stop: stop.clone() };
     let task = tokio::spawn(async move {
         let mut open = JoinSet::new();
         let failed = Rarely::default();
@@ -154,55 +161,112 @@ fn backlog(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr
 }
 
 /// What every connection of a listener is opened with.
+#[derive(Clone)]
 struct Door<S> {
     http: auto::Builder<TokioExecutor>,
+    tls: Option<Tls>,
     service: S,
     connections: Arc<Connections>,
     stop: watch::Receiver<bool>,
+}
+
+/// How connections are secured.
+#[derive(Clone)]
+struct Tls {
+    acceptor: TlsAcceptor,
+    /// What answers tell browsers of it.
+    hsts: Option<HeaderValue>,
+    failed: Arc<Rarely>,
+}
+
+impl Tls {
+    fn new(tls: &ServerTls) -> Self {
+        let hsts = tls.hsts.map(|time| {
+            HeaderValue::try_from(format!("max-age={}", time.as_secs())).expect("digits can stand in a header")
+        });
+        Self { acceptor: Arc::clone(&tls.config).into(), hsts, failed: Arc::default() }
+    }
+
+    /// Shakes hands, within the time that any client has, and for which it counts as one that waits. Whoever speaks
+    /// something else than TLS gets no answer.
+    async fn accept(
+        &self,
+        stream: TcpStream,
+        connection: &Connection,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<Box<TlsStream<TcpStream>>> {
+        let accepted = tokio::select! {
+            accepted = self.acceptor.accept(stream) => accepted,
+            () = connection.is_overdue() => return None,
+            () = connection.is_displaced() => return None,
+            () = async { told(stop).await; tokio::time::sleep(LINGER).await } => return None,
+        };
+        if let Err(error) = &accepted
+            && let Some(times) = self.failed.tell()
+        {
+            tracing::info!(error.message = %error, times, "clients agreed on no TLS with us");
+        }
+        accepted.ok().map(Box::new)
+    }
 }
 
 impl<S: Answers> Door<S> {
     /// Serves a connection if there is a place for it. If there is none it is closed, which costs us the least.
     fn open(&self, open: &mut JoinSet<()>, stream: TcpStream, peer: IpAddr) {
         if let Some(connection) = self.connections.admit(peer) {
-            open.spawn(converse(self.http.clone(), stream, self.service.clone(), connection, self.stop.clone()));
+            open.spawn(self.clone().welcome(stream, connection));
         }
     }
-}
 
-/// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say, to its end.
-async fn converse(
-    http: auto::Builder<TokioExecutor>,
-    stream: TcpStream,
-    service: impl Answers,
-    connection: Arc<Connection>,
-    stop: watch::Receiver<bool>,
-) {
-    // Answers are written whole; waiting for more to send only delays them.
-    let _ = stream.set_nodelay(true);
-    let stopping = stop.clone();
-    let contradiction = Contradiction::default();
-    let stream = Framed::new(stream, contradiction.clone());
-    let number = AtomicU64::new(0);
-    let answer = service_fn(|mut request: Request<Incoming>| {
-        connection.is_heard();
-        let is_last = request.version() < Version::HTTP_2 && *stopping.borrow();
-        request.extensions_mut().insert(Arc::clone(&connection));
-        if contradiction.is(number.fetch_add(1, Ordering::Relaxed) + 1) {
-            request.extensions_mut().insert(Contradictory);
-        }
-        let answer = service.clone().oneshot(request);
-        async move {
-            let mut response = answer.await?;
-            if is_last {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    async fn welcome(mut self, stream: TcpStream, connection: Arc<Connection>) {
+        // Answers are written whole; waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+        match self.tls.take() {
+            None => self.converse(stream, connection, None).await,
+            Some(tls) => {
+                if let Some(stream) = tls.accept(stream, &connection, &mut self.stop).await {
+                    self.converse(stream, connection, tls.hsts).await;
+                }
             }
-            Ok::<_, Infallible>(response)
         }
-    });
-    tokio::select! {
-        () = to_its_end(http.serve_connection(TokioIo::new(stream), answer), &connection, stop) => {}
-        () = connection.is_displaced() => {}
+    }
+
+    /// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say, to its end.
+    async fn converse(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        connection: Arc<Connection>,
+        hsts: Option<HeaderValue>,
+    ) {
+        let Self { http, service, stop, .. } = self;
+        let stopping = stop.clone();
+        let contradiction = Contradiction::default();
+        let stream = Framed::new(stream, contradiction.clone());
+        let number = AtomicU64::new(0);
+        let answer = service_fn(|mut request: Request<Incoming>| {
+            connection.is_heard();
+            let is_last = request.version() < Version::HTTP_2 && *stopping.borrow();
+            request.extensions_mut().insert(Arc::clone(&connection));
+            if contradiction.is(number.fetch_add(1, Ordering::Relaxed) + 1) {
+                request.extensions_mut().insert(Contradictory);
+            }
+            let answer = service.clone().oneshot(request);
+            let hsts = hsts.clone();
+            async move {
+                let mut response = answer.await?;
+                if let Some(hsts) = hsts {
+                    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+                }
+                if is_last {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        tokio::select! {
+            () = to_its_end(http.serve_connection(TokioIo::new(stream), answer), &connection, stop) => {}
+            () = connection.is_displaced() => {}
+        }
     }
 }
 

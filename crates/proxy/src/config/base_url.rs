@@ -9,8 +9,6 @@ use http::{
 use serde::Deserialize;
 
 /// Where an upstream's API begins: a scheme, an authority, and what all its paths start with.
-///
-/// Plain HTTP only, as long as no TLS towards upstreams is built in.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
 pub struct BaseUrl {
@@ -35,9 +33,19 @@ impl BaseUrl {
         &self.prefix
     }
 
+    /// The name or address of the host, without the brackets that one of IPv6 has in a URL.
+    pub fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether what is sent there is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// Whether what is sent there stays on this machine.
     pub fn is_loopback(&self) -> bool {
-        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let host = self.host();
         host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
@@ -53,20 +61,16 @@ impl TryFrom<String> for BaseUrl {
 
     /// The messages never quote the text: its user info may hold a password.
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const EXPECTED: &str = "expected an address such as http://127.0.0.1:8102 or http://partner.example/api";
-        let (scheme, _) = text.split_once("://").ok_or(EXPECTED)?;
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(
-                "TLS towards upstreams is not built in yet; run a TLS proxy on this machine and name its http:// \
-                        address here",
-            );
+        const EXPECTED: &str = "expected an address such as https://partner.example/api or http://127.0.0.1:8102";
+        if !text.contains("://") {
+            return Err(EXPECTED);
         }
         if text.contains(['?', '#']) {
             return Err("expected no query and no fragment: only a scheme, a host and a path");
         }
         let parts = Uri::try_from(&text).map_err(|_| EXPECTED)?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(EXPECTED) };
-        if scheme != Scheme::HTTP {
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
             return Err(EXPECTED);
         }
         if authority.as_str().contains('@') {
@@ -100,6 +104,7 @@ mod tests {
         check("http://127.0.0.1:8102", "http://127.0.0.1:8102");
         check("http://partner.example/", "http://partner.example");
         check("HTTP://partner.example/api/v1/", "http://partner.example/api/v1");
+        check("HTTPS://partner.example:8443/api", "https://partner.example:8443/api");
         check("http://[::1]:8102/x", "http://[::1]:8102/x");
         for bad in [
             "",
@@ -119,12 +124,6 @@ mod tests {
         ] {
             check(bad, "refused");
         }
-    }
-
-    #[test]
-    fn tls_is_refused_with_a_way_out() {
-        let error = BaseUrl::try_from("https://partner.example".to_owned()).unwrap_err();
-        assert!(error.starts_with("TLS towards upstreams is not built in yet; "), "{error}");
     }
 
     #[test]

@@ -244,6 +244,8 @@ impl<'a> Check<'a> {
         let dialect = self.required(&at.name("dialect"), raw.dialect, "name the dialect that this server speaks");
         let dialect = dialect.and_then(|dialect| self.dialect(&at.name("dialect"), &dialect));
         let base_url = self.required(&at.name("base_url"), raw.base_url, "say where the server is");
+        let tls_key = at.name("tls");
+        let tls = base_url.as_ref().and_then(|url| self.client_tls(&tls_key, url, raw.tls.as_ref()));
         let timeout = self.time(&at.name("timeout"), raw.timeout, file::TIMEOUT);
         let connect_timeout = self.time(&at.name("connect_timeout"), raw.connect_timeout, file::CONNECT_TIMEOUT);
         let key = at.name("first_byte_timeout");
@@ -258,6 +260,7 @@ impl<'a> Check<'a> {
         Some(Upstream {
             dialect: dialect?,
             base_url: base_url?,
+            tls,
             credential: credential?,
             timeout,
             connect_timeout,
@@ -341,8 +344,9 @@ impl<'a> Check<'a> {
         let listeners = raw.into_iter().enumerate().filter_map(|(index, raw)| {
             let at = Key::of(["listeners"]).index(index);
             let address = self.required(&at.name("address"), raw.address, "say where to listen");
+            let tls = raw.tls.as_ref().and_then(|tls| self.server_tls(&at.name("tls"), tls));
             let routes = self.routes(&at.name("routes"), raw.routes, upstreams);
-            Some(Listener { address: address?.0, routes })
+            Some(Listener { address: address?.0, tls, routes })
         });
         listeners.collect()
     }

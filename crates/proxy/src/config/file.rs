@@ -2,7 +2,7 @@
 //!
 //! Every value is optional here: which of them must be there is a matter of the check, which can say so kindly.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::{
     entry::Entry,
     error::suggestion,
     secret::{CredentialSource, KeySource, SealSource},
+    tls::Lowest,
     units::{Age, Count, Number, Size, Span},
 };
 
@@ -160,6 +161,8 @@ pub(super) struct Mapping {
 pub(super) struct Upstream {
     pub(super) dialect: Option<String>,
     pub(super) base_url: Option<BaseUrl>,
+    /// `None` is what [`UpstreamTls`] is by default, where `base_url` asks for TLS.
+    pub(super) tls: Option<UpstreamTls>,
     pub(super) credential: Option<CredentialSource>,
     /// `None` is [`TIMEOUT`], and so on for those that follow.
     pub(super) timeout: Option<Span>,
@@ -202,7 +205,37 @@ pub(super) struct Client {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Listener {
     pub(super) address: Option<Address>,
+    /// `None` is no TLS.
+    pub(super) tls: Option<ListenerTls>,
     pub(super) routes: Vec<Route>,
+}
+
+/// How TLS is spoken on a listener.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct ListenerTls {
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) client_ca: Option<PathBuf>,
+    pub(super) min_version: Option<MinVersion>,
+    pub(super) hsts: Option<Age>,
+}
+
+/// How TLS is spoken to an upstream.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct UpstreamTls {
+    /// `None` are the authorities that the machine trusts.
+    pub(super) ca: Option<PathBuf>,
+    pub(super) certificate: Option<Certificate>,
+    pub(super) min_version: Option<MinVersion>,
+}
+
+/// The files of a certificate, with those that lead to its authority, and of its key.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `chain` and `key`")]
+pub(super) struct Certificate {
+    pub(super) chain: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
 }
 
 /// Which dialect is served there, and by whom.
@@ -299,6 +332,23 @@ impl TryFrom<String> for Crash {
     fn try_from(word: String) -> Result<Self, Self::Error> {
         let words = [("report", OnCrash::Report), ("finish", OnCrash::Finish), ("undo", OnCrash::Undo)];
         choose(&word, words).map(Self)
+    }
+}
+
+/// The lowest version of TLS, by its number.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct MinVersion(pub(super) Lowest);
+
+impl TryFrom<String> for MinVersion {
+    type Error = &'static str;
+
+    fn try_from(number: String) -> Result<Self, Self::Error> {
+        match number.as_str() {
+            "1.2" => Ok(Self(Lowest::Tls12)),
+            "1.3" => Ok(Self(Lowest::Tls13)),
+            _ => Err("expected \"1.2\" or \"1.3\"; what came before them is not safe"),
+        }
     }
 }
 

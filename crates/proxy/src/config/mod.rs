@@ -19,6 +19,7 @@ mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 
 use std::{
@@ -40,6 +41,7 @@ pub use base_url::BaseUrl;
 pub use error::ConfigErrors;
 pub use secret::Secret;
 pub use source::Environment;
+pub use tls::{ClientTls, ServerTls};
 
 use check::{Check, Surroundings};
 use error::{MOST, Origin, Problem, Report};
@@ -156,6 +158,8 @@ pub struct Upstream {
     pub dialect: &'static str,
     /// Where its API begins.
     pub base_url: BaseUrl,
+    /// How TLS is spoken to it; there exactly if `base_url` asks for it.
+    pub tls: Option<ClientTls>,
     /// What it knows us by.
     pub credential: Secret,
     /// How long one call may take, with all tries; where it is a fallback, how long it may let nothing move. Default: 10
@@ -205,10 +209,12 @@ pub struct Client {
 }
 
 /// A port that clients talk to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// Where it listens.
     pub address: SocketAddr,
+    /// How TLS is spoken there. Default: plain HTTP.
+    pub tls: Option<ServerTls>,
     /// What it serves: at least one face, and no two under the same path.
     pub routes: Vec<Route>,
 }

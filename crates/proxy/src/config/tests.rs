@@ -145,6 +145,7 @@ fn load_file(path: Option<&Path>, variables: &[(&str, &str)]) -> Result<Config, 
 fn load(text: impl AsRef<[u8]>, variables: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("token"), "hush-file\n").unwrap();
+    tls_files(folder.path());
     let path = folder.path().join("x.toml");
     std::fs::write(&path, text).unwrap();
     load_file(Some(&path), variables).map_err(|errors| {
@@ -152,6 +153,25 @@ fn load(text: impl AsRef<[u8]>, variables: &[(&str, &str)]) -> Result<Config, St
         assert!(!errors.contains("hush"), "{errors}");
         errors
     })
+}
+
+/// The files for TLS that the example names, and some that are of no use.
+fn tls_files(folder: &Path) {
+    let own = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["other.example".to_owned()]).unwrap();
+    let folder = folder.join("tls");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text) in [
+        ("gateway.pem", own.cert.pem()),
+        ("gateway.key", own.signing_key.serialize_pem()),
+        ("other.key", other.signing_key.serialize_pem()),
+        ("clients-ca.pem", own.cert.pem()),
+        ("partner-ca.pem", other.cert.pem()),
+        ("broken.pem", "-----BEGIN CERTIFICATE-----\nhush\n-----END CERTIFICATE-----\n".to_owned()),
+        ("empty.pem", String::new()),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
 }
 
 /// What is said of a text, without the name of the file.
@@ -181,8 +201,9 @@ fn every_file_that_we_ship_loads() {
     let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
     assert!(files.len() >= 2, "{files:?}");
     for path in files {
-        if let Err(errors) = load_file(Some(&path), &[]) {
-            panic!("{errors}");
+        // In a folder with the files that it names.
+        if let Err(errors) = load(std::fs::read(&path).unwrap(), &[]) {
+            panic!("{}: {errors}", path.display());
         }
     }
 }
@@ -407,14 +428,6 @@ fn upstreams() {
         "dialect = \"textus\"",
         "",
         &format!("2:12: {at}.dialect: missing; name the dialect that this server speaks"),
-    );
-    check_other(
-        "http://127.0.0.1:8102",
-        "https://next.textus.com",
-        &format!(
-            "4:1: {at}.base_url: TLS towards upstreams is not built in yet; run a TLS proxy on this \
-             machine and name its http:// address here"
-        ),
     );
     check_other(
         "http://",
@@ -700,4 +713,75 @@ fn ids_reach_the_adapter_as_they_were_written() {
         values.deserialize().unwrap()
     };
     assert_eq!(json!(ids), json!({"a": 2_147_483_648_i64, "b": "x", "c": {"network": 1}, "d": -1}));
+}
+
+/// What is said of TLS on the listener.
+#[track_caller]
+fn check_listener_tls(tls: &str, expected: &str) {
+    check_other("address = \"127.0.0.1:8080\"", &format!("address = \"127.0.0.1:8080\"\ntls = {{ {tls} }}"), expected);
+}
+
+/// What is said of TLS to the upstream.
+#[track_caller]
+fn check_upstream_tls(tls: &str, expected: &str) {
+    let upstream = format!("base_url = \"https://partner.example\"\ntls = {{ {tls} }}");
+    check_other("base_url = \"http://127.0.0.1:8102\"", &upstream, expected);
+}
+
+#[test]
+fn tls_is_checked_with_its_files() {
+    const GOOD: &str = "certificates = [{ chain = 'tls/gateway.pem', key = 'tls/gateway.key' }]";
+    let advice = r#"missing; name one, such as { chain = "gateway.pem", key = "gateway.key" }"#;
+    check_listener_tls("", &format!("9:1: listeners[0].tls.certificates: {advice}"));
+    check_listener_tls(
+        "certificates = [{ chain = 'tls/gateway.pem', key = 'tls/other.key' }]",
+        "9:54: listeners[0].tls.certificates[0].key: the key is not that of the certificate in `chain`",
+    );
+    check_listener_tls(
+        "certificates = [{ chain = 'tls/empty.pem', key = 'tls/gateway.pem' }]",
+        "9:27: listeners[0].tls.certificates[0].chain: tls/empty.pem holds no certificate in PEM\n\
+         9:52: listeners[0].tls.certificates[0].key: tls/gateway.pem holds no private key in PEM without a password",
+    );
+    check_listener_tls(
+        "certificates = [{ chain = 'tls/none.pem' }]",
+        "9:25: listeners[0].tls.certificates[0].key: missing; name the file with the certificate's key\n\
+         9:27: listeners[0].tls.certificates[0].chain: tls/none.pem cannot be read: No such file or directory (os error 2)",
+    );
+    check_listener_tls(
+        &format!("{GOOD}, client_ca = 'tls/broken.pem'"),
+        "9:82: listeners[0].tls.client_ca: tls/broken.pem holds a certificate that cannot be read",
+    );
+    check_listener_tls(
+        &format!("{GOOD}, min_version = '1.1'"),
+        "9:82: listeners[0].tls.min_version: expected \"1.2\" or \"1.3\"; what came before them is not safe",
+    );
+    check_upstream_tls(
+        "ca = 'tls/empty.pem'",
+        "5:9: upstreams.partner.tls.ca: tls/empty.pem holds no certificate in PEM",
+    );
+    check_upstream_tls(
+        "client_ca = 'x'",
+        "5:9: upstreams.partner.tls.client_ca: unknown key; known are `ca`, `certificate`, `min_version`",
+    );
+    check_other(
+        "base_url = \"http://127.0.0.1:8102\"",
+        "base_url = \"http://127.0.0.1:8102\"\ntls = { min_version = '1.3' }",
+        "5:1: upstreams.partner.tls: TLS is for servers whose base_url starts with https://; name it so, or take this out",
+    );
+}
+
+#[test]
+fn tls_is_plain_http_unless_something_is_said() {
+    let config = load(LEAST, &[]).unwrap();
+    assert!(config.listeners[0].tls.is_none() && config.upstreams["partner"].tls.is_none());
+    let text = LEAST.replace("http://127.0.0.1:8102", "https://[::1]:8102").replace(
+        "address =",
+        "tls = { certificates = [{ chain = 'tls/gateway.pem', key = 'tls/gateway.key' }], hsts = '90d' }\naddress =",
+    );
+    let load = |more: &str| load(text.replace("credential =", &format!("{more}\ncredential =")), &[]).unwrap();
+    let own_ca = load("tls = { ca = 'tls/partner-ca.pem' }");
+    assert_eq!(own_ca.listeners[0].tls.as_ref().unwrap().hsts, Some(Duration::from_secs(90 * 24 * 60 * 60)));
+    let shown = format!("{:?}{:?}", own_ca.listeners, own_ca.upstreams);
+    assert!(!shown.contains("PRIVATE") && !shown.contains("rustls::"), "{shown}");
+    assert_ne!(own_ca.upstreams, load("tls = { ca = 'tls/partner-ca.pem', min_version = '1.3' }").upstreams);
 }

@@ -17,14 +17,17 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::wire::{Io, Wire};
-use crate::relay::Upload;
+use super::{
+    tls::{self, Failed, Stream},
+    wire::{Io, Wire},
+};
+use crate::{config::ClientTls, relay::Upload};
 
 /// The body of a request to an upstream: whole, or as it arrives from a client.
 pub(crate) type Body = Either<Full<Bytes>, Upload>;
 
 /// What of a connection is driven; gone when the connection has ended.
-type Driver = Option<http1::Connection<TokioIo<Io>, Body>>;
+type Driver = Option<http1::Connection<TokioIo<Stream>, Body>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,9 +38,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) async fn new(stream: TcpStream) -> hyper::Result<Self> {
+    /// # Errors
+    ///
+    /// No TLS comes about; no request was sent.
+    pub(crate) async fn new(stream: TcpStream, tls: Option<&ClientTls>) -> Result<Self, Failed> {
         let wire = Wire::new(stream);
-        let (sender, driver) = http1::handshake(TokioIo::new(Io(Arc::clone(&wire)))).await?;
+        let stream = tls::stream(Io(Arc::clone(&wire)), tls).await?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failed::default())?;
         Ok(Self { sender, driver: Some(driver), wire })
     }
 

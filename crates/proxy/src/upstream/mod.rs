@@ -8,7 +8,7 @@
 //! | `crowd` | limits how many calls are under way |
 //! | `share` | shares among the clients what a vendor allows |
 //! | `exchange` | sends one request and gets its answer |
-//! | `pool`, `connection`, `wire` | the connections, and what is known of the bytes on them |
+//! | `pool`, `connection`, `tls`, `wire` | the connections, and what is known of the bytes on them |
 //!
 //! The four in the middle are guards (`guard`): they refuse at once, before anything is sent, and say when to come back.
 //! Nothing is ever sent twice at the same time to see which answer is the first, and no redirect is followed.
@@ -22,6 +22,7 @@ mod guard;
 mod heed;
 mod pool;
 mod share;
+mod tls;
 mod vitals;
 mod wire;
 
@@ -120,7 +121,7 @@ impl Upstream {
             share: Guarding::new(Share::new(dialect.rate_headers, config.rate)),
         };
         let tries = Arc::<Tries>::default();
-        let pool = Arc::new(Pool::new(authority.clone(), config.connect_timeout));
+        let pool = Arc::new(Pool::new(&config.base_url, config.tls.clone(), config.connect_timeout));
         let exchange = Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout };
         Ok(Self {
             name: name.to_owned(),

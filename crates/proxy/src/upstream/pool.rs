@@ -10,16 +10,14 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    Uri,
-    uri::{Authority, Scheme},
-};
+use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use interlingua_core::{Error, ErrorKind, Result};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::ServiceExt;
 
 use super::connection::Connection;
+use crate::config::{BaseUrl, ClientTls};
 
 /// How long a connection waits for its next request. Servers close idle connections after five seconds and more, and it
 /// is better that we do.
@@ -30,6 +28,7 @@ const IDLE: Duration = Duration::from_secs(4);
 pub(crate) struct Pool {
     server: Uri,
     connector: HttpConnector,
+    tls: Option<ClientTls>,
     connect_timeout: Duration,
     idle: Mutex<Idle>,
 }
@@ -44,14 +43,16 @@ struct Idle {
 
 impl Pool {
     /// No connection yet. One comes about within `connect_timeout`, or not at all.
-    pub(crate) fn new(server: Authority, connect_timeout: Duration) -> Self {
-        let server = Uri::builder().scheme(Scheme::HTTP).authority(server).path_and_query("/").build();
+    pub(crate) fn new(server: &BaseUrl, tls: Option<ClientTls>, connect_timeout: Duration) -> Self {
+        let (scheme, authority) = (server.scheme().clone(), server.authority().clone());
+        let server = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
         let server = server.expect("scheme, authority and path are all that a URI needs");
         let mut connector = HttpConnector::new();
+        connector.enforce_http(false); // what it does not know of is done above it
         connector.set_nodelay(true);
         // Of several addresses each gets its part of the time.
         connector.set_connect_timeout(Some(connect_timeout));
-        Self { server, connector, connect_timeout, idle: Mutex::default() }
+        Self { server, connector, tls, connect_timeout, idle: Mutex::default() }
     }
 
     /// The connection that was used last of those that can still be used; the upstream may have closed others.
@@ -70,11 +71,12 @@ impl Pool {
     ///
     /// None comes about; nothing was sent.
     pub(crate) async fn connect(&self, end: Instant) -> Result<Connection> {
-        let unreachable = || Error::new(ErrorKind::Unavailable, "the upstream cannot be reached");
+        let unavailable = |why: &'static str| Error::new(ErrorKind::Unavailable, why);
+        let unreachable = || unavailable("the upstream cannot be reached");
         let end = end.min(Instant::now() + self.connect_timeout);
         timeout_at(end, async {
             let stream = self.connector.clone().oneshot(self.server.clone()).await.map_err(|_| unreachable())?;
-            Connection::new(stream.into_inner()).await.map_err(|_| unreachable())
+            Connection::new(stream.into_inner(), self.tls.as_ref()).await.map_err(|failed| unavailable(failed.why()))
         })
         .await
         .unwrap_or_else(|_| Err(unreachable()))
@@ -125,11 +127,15 @@ mod tests {
 
     use super::*;
 
+    fn url(address: std::net::SocketAddr) -> BaseUrl {
+        format!("http://{address}").try_into().unwrap()
+    }
+
     #[tokio::test]
     async fn idle_connections_are_closed_by_us() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let pool = Arc::new(Pool::new(address.to_string().parse().unwrap(), Duration::from_secs(10)));
+        let pool = Arc::new(Pool::new(&url(address), None, Duration::from_secs(10)));
         let soon = Instant::now() + Duration::from_secs(10);
         let (ours, theirs) = tokio::join!(pool.connect(soon), listener.accept());
         // Only now, as a clock that stands still runs on while sockets are waited for.
@@ -146,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn who_cannot_be_reached_was_sent_nothing() {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let pool = Pool::new(gone.to_string().parse().unwrap(), Duration::from_secs(10));
+        let pool = Pool::new(&url(gone), None, Duration::from_secs(10));
         let error = pool.connect(Instant::now() + Duration::from_secs(10)).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Unavailable, interlingua_core::Effect::NothingSent));
     }
