@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -16,10 +15,12 @@ use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Breaker, Client, Config, ConfigErrors, Journal, Limits, Listener, OnCrash, Rate, Repeats, Route, Sandbox, Upstream,
+    Breaker, Client, Config, ConfigErrors, Files, Journal, Limits, Listener, OnCrash, Rate, Repeats, Route, Sandbox,
+    Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
+    folder::Folder,
     key::Key,
     secret::{CredentialSource, Secret},
     source::Environment,
@@ -33,7 +34,7 @@ pub(super) struct Surroundings<'a> {
     /// Where secrets may be.
     pub(super) environment: &'a Environment,
     /// Where relative paths start.
-    pub(super) folder: &'a Path,
+    pub(super) folder: &'a Folder,
 }
 
 /// As many made-up people as fit into memory easily.
@@ -88,6 +89,7 @@ impl<'a> Check<'a> {
                     users,
                     scopes,
                     sandbox,
+                    files: Files::default(), // known when all is read
                 })
             }
             _ => Err(self.report.into_errors()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use figment::error::{Actual, Kind};
 
-use super::{key::Key, source::Origins};
+use super::{folder::Files, key::Key, source::Origins};
 
 /// Everything that is wrong with a configuration.
 ///
@@ -14,12 +14,23 @@ use super::{key::Key, source::Origins};
 pub struct ConfigErrors {
     file: String,
     problems: Vec<Problem>,
+    files: Files,
 }
 
 impl ConfigErrors {
+    /// What was read until then.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The same with what was read.
+    pub(super) fn with(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
     /// The file, or what stands for it, is of no use at all.
     pub(super) fn unusable(file: &str, problem: Problem) -> Self {
-        Self { file: file.to_owned(), problems: vec![problem] }
+        Self { file: file.to_owned(), problems: vec![problem], files: Files::default() }
     }
 }
 
@@ -119,7 +130,7 @@ impl Report {
     pub(super) fn into_errors(mut self) -> ConfigErrors {
         self.problems.sort();
         self.problems.dedup();
-        ConfigErrors { file: self.file, problems: self.problems }
+        ConfigErrors { file: self.file, problems: self.problems, files: Files::default() }
     }
 }
 

@@ -13,6 +13,7 @@ mod check;
 pub(crate) mod entry;
 mod error;
 mod file;
+mod folder;
 mod key;
 mod links;
 mod secret;
@@ -22,15 +23,7 @@ mod tests;
 mod tls;
 mod units;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::SocketAddr,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use figment::{Figment, value::Value};
 use interlingua_core::{Adapter, LossPolicy, Removal, Text as CoreText, UserId};
@@ -39,6 +32,7 @@ use serde::Deserialize;
 
 pub use base_url::BaseUrl;
 pub use error::ConfigErrors;
+pub use folder::Files;
 pub use secret::Secret;
 pub use source::Environment;
 pub use tls::{ClientTls, ServerTls};
@@ -46,6 +40,7 @@ pub use tls::{ClientTls, ServerTls};
 use check::{Check, Surroundings};
 use error::{MOST, Origin, Problem, Report};
 use file::File;
+use folder::Folder;
 use key::Key;
 use source::{Layer, Lines};
 
@@ -78,6 +73,8 @@ pub struct Config {
     pub scopes: Vec<ScopeLink>,
     /// The stand-ins that run beside the gateway.
     pub sandbox: Sandbox,
+    /// What all this was read from.
+    pub files: Files,
 }
 
 /// What one process takes on.
@@ -298,7 +295,14 @@ impl Config {
         path: Option<&Path>,
         adapters: &[Box<dyn Adapter>],
     ) -> Result<Self, ConfigErrors> {
-        Self::of(environment, &path.map_or_else(|| Ok(Text::sandbox()), Text::read)?, adapters)
+        let folder = Folder::of(path);
+        let text = path.map_or_else(|| Ok(Text::sandbox()), |path| Text::read(&folder, path));
+        let read = text.and_then(|text| Self::of(environment, &text, &folder, adapters));
+        let files = folder.into_files();
+        match read {
+            Ok(config) => Ok(Self { files, ..config }),
+            Err(errors) => Err(errors.with(files)),
+        }
     }
 
     /// The same with the text of a file; relative paths in it start where the process runs.
@@ -311,15 +315,20 @@ impl Config {
         text: impl Into<String>,
         adapters: &[Box<dyn Adapter>],
     ) -> Result<Self, ConfigErrors> {
-        let text = Text { name: "configuration".to_owned(), folder: PathBuf::new(), text: text.into() };
-        Self::of(environment, &text, adapters)
+        let text = Text { name: "configuration".to_owned(), text: text.into() };
+        Self::of(environment, &text, &Folder::default(), adapters)
     }
 
-    fn of(environment: &Environment, text: &Text, adapters: &[Box<dyn Adapter>]) -> Result<Self, ConfigErrors> {
+    fn of(
+        environment: &Environment,
+        text: &Text,
+        folder: &Folder,
+        adapters: &[Box<dyn Adapter>],
+    ) -> Result<Self, ConfigErrors> {
         let (mut report, values) = layers(environment, text)?;
         let file = extract(values, &mut report);
         let adapters = adapters.iter().map(|adapter| (adapter.dialect().name, &**adapter)).collect();
-        Check::new(Surroundings { adapters, environment, folder: &text.folder }, report).config(file)
+        Check::new(Surroundings { adapters, environment, folder }, report).config(file)
     }
 }
 
@@ -327,29 +336,27 @@ impl Config {
 struct Text {
     /// Its name in messages.
     name: String,
-    /// Where relative paths in it start.
-    folder: PathBuf,
     text: String,
 }
 
 impl Text {
     fn sandbox() -> Self {
         let text = include_str!("../../../../config/sandbox.toml").to_owned();
-        Self { name: "built-in sandbox.toml".to_owned(), folder: PathBuf::new(), text }
+        Self { name: "built-in sandbox.toml".to_owned(), text }
     }
 
-    fn read(path: &Path) -> Result<Self, ConfigErrors> {
+    fn read(folder: &Folder, path: &Path) -> Result<Self, ConfigErrors> {
         let name = path.display().to_string();
         let unusable = |position, message| {
             ConfigErrors::unusable(&name, Problem { origin: Origin::File(position), key: Key::default(), message })
         };
-        let bytes = std::fs::read(path).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
+        let bytes = folder.read_at(path).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let sound = error.utf8_error().valid_up_to();
             let sound = str::from_utf8(&error.as_bytes()[..sound]).unwrap_or_default();
             unusable(Some(Lines::new(sound).position(sound.len())), "not UTF-8 text".to_owned())
         })?;
-        Ok(Self { name, folder: path.parent().map(Path::to_owned).unwrap_or_default(), text })
+        Ok(Self { name, text })
     }
 }
 

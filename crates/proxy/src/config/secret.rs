@@ -1,16 +1,13 @@
 //! Secrets, and the places that configuration may keep them in.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
 use http::HeaderValue;
 use interlingua_links::SealingKey;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::source::Environment;
+use super::{folder::Folder, source::Environment};
 
 /// A credential that can go into a header. No format shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -162,7 +159,7 @@ fn parse_digest(digits: &str) -> Option<[u8; 32]> {
 }
 
 impl CredentialSource {
-    pub(super) fn read(self, environment: &Environment, folder: &Path) -> Result<Secret, String> {
+    pub(super) fn read(self, environment: &Environment, folder: &Folder) -> Result<Secret, String> {
         match self {
             Self::Value(value) => Ok(Secret::new(value)?),
             Self::Kept(keeper) => keeper.read(environment, folder),
@@ -172,7 +169,7 @@ impl CredentialSource {
 
 impl KeySource {
     /// The SHA-256 of the key.
-    pub(super) fn read(self, environment: &Environment, folder: &Path) -> Result<[u8; 32], String> {
+    pub(super) fn read(self, environment: &Environment, folder: &Folder) -> Result<[u8; 32], String> {
         match self {
             Self::Digest(digest) => Ok(digest),
             Self::Kept(keeper) => Ok(Sha256::digest(keeper.read(environment, folder)?.expose()).into()),
@@ -182,7 +179,7 @@ impl KeySource {
 
 impl SealSource {
     /// The key itself.
-    pub(super) fn read(&self, environment: &Environment, folder: &Path) -> Result<SealingKey, String> {
+    pub(super) fn read(&self, environment: &Environment, folder: &Folder) -> Result<SealingKey, String> {
         let digits = self.0.read(environment, folder)?;
         let key =
             parse_digest(digits.expose()).ok_or("expected 64 hexadecimal digits, as of `openssl rand -hex 32`")?;
@@ -191,7 +188,7 @@ impl SealSource {
 }
 
 impl Keeper {
-    fn read(&self, environment: &Environment, folder: &Path) -> Result<Secret, String> {
+    fn read(&self, environment: &Environment, folder: &Folder) -> Result<Secret, String> {
         match self {
             Self::Env(name) => {
                 let secret =
@@ -199,10 +196,10 @@ impl Keeper {
                 Secret::new(secret).map_err(|error| format!("in the environment variable {name}: {error}"))
             }
             Self::File(path) => {
-                let path = folder.join(path);
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-                Secret::new(without_line_end(&text)).map_err(|error| format!("in {}: {error}", path.display()))
+                let text = folder.read(path)?;
+                let wrong = |why| format!("in {}: {why}", folder.name(path));
+                let text = str::from_utf8(&text).map_err(|_| wrong("not UTF-8 text"))?;
+                Secret::new(without_line_end(text)).map_err(wrong)
             }
         }
     }

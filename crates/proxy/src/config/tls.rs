@@ -184,18 +184,18 @@ impl Check<'_> {
     }
 
     fn certificates(&mut self, key: &Key, path: &Path) -> Option<Vec<CertificateDer<'static>>> {
-        let pem = self.pem(key, path)?;
+        let pem = self.read(key, path)?;
         let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
         let found = found.ok().filter(|certificates| !certificates.is_empty());
-        self.sound(key, found.ok_or_else(|| format!("{} holds no certificate in PEM", self.path(path))))
+        self.sound(key, found.ok_or_else(|| format!("{} holds no certificate in PEM", self.name(path))))
     }
 
     fn private_key(&mut self, key: &Key, path: &Path) -> Option<PrivateKeyDer<'static>> {
-        let pem = self.pem(key, path)?;
+        let pem = self.read(key, path)?;
         let found = PrivateKeyDer::from_pem_slice(&pem);
         self.sound(
             key,
-            found.map_err(|_| format!("{} holds no private key in PEM without a password", self.path(path))),
+            found.map_err(|_| format!("{} holds no private key in PEM without a password", self.name(path))),
         )
     }
 
@@ -204,7 +204,7 @@ impl Check<'_> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates(key, path)? {
             let added = roots.add(certificate);
-            self.sound(key, added.map_err(|_| format!("{} holds a certificate that cannot be read", self.path(path))))?;
+            self.sound(key, added.map_err(|_| format!("{} holds a certificate that cannot be read", self.name(path))))?;
         }
         Some(roots)
     }
@@ -222,13 +222,13 @@ impl Check<'_> {
         Some(roots)
     }
 
-    fn pem(&mut self, key: &Key, path: &Path) -> Option<Vec<u8>> {
-        let read = std::fs::read(self.around.folder.join(path));
-        self.sound(key, read.map_err(|error| format!("{} cannot be read: {error}", self.path(path))))
+    fn read(&mut self, key: &Key, path: &Path) -> Option<Vec<u8>> {
+        let read = self.around.folder.read(path);
+        self.sound(key, read)
     }
 
-    fn path(&self, path: &Path) -> String {
-        self.around.folder.join(path).display().to_string()
+    fn name(&self, path: &Path) -> String {
+        self.around.folder.name(path)
     }
 }
 
