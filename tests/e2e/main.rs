@@ -22,6 +22,7 @@ mod pass;
 mod protocol;
 mod recorder;
 mod refusals;
+mod reload;
 mod repeats;
 mod resilience;
 mod roles;

@@ -3,12 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
 };
 
 use serde_json::Value;
-use tempfile::NamedTempFile;
 
 /// The binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_interlingua");
@@ -39,9 +39,9 @@ pub(crate) struct Served {
 
 impl Served {
     /// Starts it with these environment variables, and no others, and waits until it listens.
-    pub(crate) fn start(config: &NamedTempFile, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(config: impl AsRef<Path>, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(BINARY);
-        command.args(["serve", "--config"]).arg(config.path()).env_clear().envs(variables.iter().copied());
+        command.args(["serve", "--config"]).arg(config.as_ref()).env_clear().envs(variables.iter().copied());
         // A machine that is busy with other tests is no gateway that has too much to do.
         command.env("INTERLINGUA_LIMITS__LAG", "1h");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -62,6 +62,12 @@ impl Served {
         Self { child, log: Some(log), addresses: addresses.try_into().unwrap() }
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(kill.unwrap().success());
+    }
+
     /// Kills it, without a word.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -70,8 +76,7 @@ impl Served {
 
     /// Tells it to stop and waits until it has: the exit code, and all that it logged.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let code = self.child.wait().unwrap().code();
         (code, self.log.take().unwrap().join().unwrap())
     }

@@ -1,6 +1,7 @@
 //! Which store, and with what limits.
 
 use std::{
+    borrow::Cow,
     fmt,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -65,7 +66,11 @@ impl Default for Options {
 /// What a PostgreSQL address leaves out is taken from the environment as PostgreSQL's own tools do (`PGHOST`,
 /// `PGPASSFILE`, …). Neither `Debug` nor `Display` shows a user or a password.
 #[derive(Clone)]
-pub struct Location(Place);
+pub struct Location {
+    place: Place,
+    /// As it was written.
+    text: Cow<'static, str>,
+}
 
 #[derive(Clone)]
 enum Place {
@@ -76,18 +81,27 @@ enum Place {
 
 impl Location {
     /// In memory, for as long as the process lives.
-    pub const MEMORY: Self = Self(Place::Memory);
+    pub const MEMORY: Self = Self { place: Place::Memory, text: Cow::Borrowed("memory") };
 
     /// Whether links are kept in memory, for as long as the process lives.
     pub fn is_memory(&self) -> bool {
-        matches!(self.0, Place::Memory)
+        matches!(self.place, Place::Memory)
     }
 
     /// Whether links are kept in a file that is not there. To open it makes it.
     pub fn is_missing_file(&self) -> bool {
-        matches!(&self.0, Place::Sqlite(path) if !path.exists())
+        matches!(&self.place, Place::Sqlite(path) if !path.exists())
     }
 }
+
+/// Two are the same if they are written in the same way.
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Location {}
 
 impl FromStr for Location {
     type Err = StoreError;
@@ -99,7 +113,7 @@ impl FromStr for Location {
             Some(("postgres" | "postgresql", _)) => Place::Postgres(Box::new(server(location)?)),
             _ => return Err(StoreError::unusable("expected \"memory\", \"sqlite:PATH\" or \"postgres://…\"")),
         };
-        Ok(Self(place))
+        Ok(Self { place, text: location.to_owned().into() })
     }
 }
 
@@ -119,7 +133,7 @@ fn server(location: &str) -> Result<PgConnectOptions, StoreError> {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.place {
             Place::Memory => f.write_str("memory"),
             Place::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Place::Postgres(at) => {
@@ -141,7 +155,7 @@ impl fmt::Debug for Location {
 ///
 /// The store does not answer, or cannot be used.
 pub async fn open(location: &Location, options: &Options) -> Result<Arc<dyn Links>, StoreError> {
-    Ok(match &location.0 {
+    Ok(match &location.place {
         Place::Memory => Arc::new(Memory::default().with_ranges(options.ranges.clone())),
         Place::Sqlite(path) => cached(Sqlite::open(path, options).await?, options),
         Place::Postgres(connect) => cached(Postgres::open(PgConnectOptions::clone(connect), options).await?, options),

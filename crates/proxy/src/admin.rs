@@ -1,54 +1,83 @@
-//! The admin listener: is it alive, is it ready, and what was lost in a request. Never under a face's paths.
+//! The admin listener: is it alive, is it ready, what was lost in a request, and the order to read the configuration again.
+//! Never under a face's paths.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 
 use crate::{
     body::{self, Body},
-    problem,
-    route::Shared,
-    upstream::{self, Upstream},
+    gateway::Service,
+    problem::{self, problem},
+    reload::{NotReloaded, Reloads},
+    upstream,
 };
 
 /// What the admin listener can tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Admin {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) service: Arc<ArcSwap<Service>>,
+    pub(crate) reloads: Arc<Reloads>,
     pub(crate) ready: Arc<AtomicBool>,
 }
 
 impl Admin {
     /// Answers a request.
-    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return problem::method_not_allowed();
+    pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        match (request.method(), request.uri().path()) {
+            (&Method::POST, "/reload") => self.reload().await,
+            (_, "/reload") => problem::method_not_allowed("POST"),
+            (&Method::GET | &Method::HEAD, path) => self.show(path),
+            _ => problem::method_not_allowed("GET"),
         }
-        match request.uri().path() {
+    }
+
+    async fn reload(&self) -> Response<Body> {
+        match self.reloads.order().await {
+            Ok(()) => document(&json!({"status": "reloaded"})),
+            Err(NotReloaded::Refused(why)) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
+            Err(NotReloaded::Stopping) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
+            Err(NotReloaded::Fixed) => {
+                problem(StatusCode::NOT_IMPLEMENTED, "nobody knows where this gateway's configuration came from")
+            }
+        }
+    }
+
+    fn show(&self, path: &str) -> Response<Body> {
+        match path {
             "/livez" => document(&json!({"status": "alive"})),
-            "/readyz" if self.ready.load(Ordering::Relaxed) => document(&json!({"status": "ready"})),
+            "/readyz" if self.ready.load(Ordering::Relaxed) => match self.reloads.problem() {
+                None => document(&json!({"status": "ready"})),
+                Some(why) => document(&json!({
+                    "status": "ready",
+                    "detail": format!("the last good configuration is at work; the one after it is refused: {why}"),
+                })),
+            },
             "/readyz" => {
                 let mut response = document(&json!({"status": "stopping"}));
-                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
                 response
             }
             "/metrics" => self.metrics(),
-            path => match path.strip_prefix("/reports/").map(|id| self.shared.reports.document(id)) {
+            path => match path.strip_prefix("/reports/").map(|id| self.service.load().shared.reports.document(id)) {
                 Some(Some(report)) => document(&report),
                 Some(None) => problem::not_found("no report of this id is kept; the latest thousand are"),
-                None => problem::not_found("the admin listener has /livez, /readyz, /metrics and /reports/{id}"),
+                None => problem::not_found(
+                    "the admin listener has /livez, /readyz, /metrics, /reports/{id} and POST /reload",
+                ),
             },
         }
     }
 
     /// How well the cache of links and the upstreams do, in the text format of Prometheus. Links in memory need no cache.
     fn metrics(&self) -> Response<Body> {
-        let stats = self.shared.links.cache_stats().unwrap_or_default();
+        let service = self.service.load();
+        let stats = service.shared.links.cache_stats().unwrap_or_default();
         let metrics = [
             ("link_cache_hits_total", "counter", "Links that were at hand.", stats.hits),
             ("link_cache_misses_total", "counter", "Links that the store was asked for.", stats.misses),
@@ -61,7 +90,8 @@ impl Admin {
                 format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
             })
             .collect();
-        text.push_str(&upstream::metrics(self.upstreams.iter().map(|upstream| &**upstream)));
+        text.push_str(&upstream::metrics(service.upstreams.values().map(|upstream| &**upstream)));
+        text.push_str(&self.reloads.metrics());
         let mut response = Response::new(body::whole(text));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
         response

@@ -21,7 +21,7 @@ pub(crate) enum Work {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Busy(Arc<Mutex<HashSet<Work>>>);
 
 impl Busy {

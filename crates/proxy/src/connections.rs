@@ -39,13 +39,13 @@ pub(crate) struct Patience {
 /// All connections that are open.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    patience: Patience,
     open: Mutex<Open>,
     refused: Rarely,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
+    patience: Patience,
     members: HashMap<Id, Member>,
     /// How many there are from each address.
     addresses: HashMap<IpAddr, usize>,
@@ -72,7 +72,14 @@ enum State {
 
 impl Connections {
     pub(crate) fn new(patience: Patience) -> Arc<Self> {
-        Arc::new(Self { patience, open: Mutex::default(), refused: Rarely::default() })
+        let (members, addresses, waiting) = Default::default();
+        let open = Open { patience, members, addresses, waiting, numbers: 0 };
+        Arc::new(Self { open: Mutex::new(open), refused: Rarely::default() })
+    }
+
+    /// Lets clients do something else from now on. Where there are more than there may be now, none is closed for it.
+    pub(crate) fn allow(&self, patience: Patience) {
+        self.open().patience = patience;
     }
 
     /// A place for one more from `address`, if need be that of the one that has waited longest.
@@ -81,7 +88,7 @@ impl Connections {
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Connection>> {
         let address = network(address);
         let displaced = CancellationToken::new();
-        let id = self.open().admit(&self.patience, address, displaced.clone());
+        let id = self.open().admit(address, displaced.clone());
         if id.is_none()
             && let Some(refused) = self.refused.tell()
         {
@@ -102,7 +109,8 @@ impl Connections {
 }
 
 impl Open {
-    fn admit(&mut self, patience: &Patience, address: IpAddr, displaced: CancellationToken) -> Option<Id> {
+    fn admit(&mut self, address: IpAddr, displaced: CancellationToken) -> Option<Id> {
+        let patience = self.patience;
         if self.addresses.get(&address).is_some_and(|count| *count >= patience.per_address) {
             return None;
         }
@@ -187,7 +195,8 @@ impl Connection {
 
     /// Returns when the client has kept us waiting for too long.
     pub(crate) async fn is_overdue(&self) {
-        self.has_waited(self.all.patience.wait + GRACE).await;
+        let wait = self.all.open().patience.wait;
+        self.has_waited(wait + GRACE).await;
     }
 
     /// Returns when the client has kept us waiting for so long.

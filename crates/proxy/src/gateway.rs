@@ -13,28 +13,28 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
 use tokio::sync::watch;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 use tower::service_fn;
 
 use crate::{
     admin::Admin,
     auth::Clients,
-    busy::Busy,
     cli,
-    config::{self, Config},
+    config::{self, Config, Files, Limits},
     connections::{Connections, Patience},
     listing::Places,
+    ports::{Face, Ports},
     rarely::Rarely,
-    recovery::Recovery,
-    report::Reports,
+    recovery::{self, Recovery},
+    reload::Reloads,
     room::Room,
-    route::{Route, Routes, Shared},
-    server::{self, Listening},
-    stack::stack,
+    route::{Lasting, Route, Routes, Shared},
+    server::{self, Listening, Now, Socket},
     upkeep::upkeep,
     upstream::Upstream,
 };
@@ -88,54 +88,94 @@ impl Gateway {
     /// A port cannot be bound, or an adapter's schema cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let service = Service::new(&config).await?;
-        let (stop, stopping) = watch::channel(false);
-        let limits = &config.limits;
-        let room = Room::new(limits);
-        let connections = Connections::new(Patience {
-            connections: limits.connections.get() as usize,
-            per_address: limits.connections_per_address.get() as usize,
-            wait: limits.patience,
-        });
-        let admin_socket = bind(config.admin).await?;
+        let room = Room::new(&config.limits);
+        let connections = Connections::new(patience(&config.limits));
+        let mut ports = Ports::new(Arc::clone(&connections));
         // All ports are bound before the first is served.
-        let mut sockets = Vec::with_capacity(config.listeners.len());
-        for listener in &config.listeners {
-            sockets.push((bind(listener.address).await?, service.routes(listener)?, listener.tls.as_ref()));
-        }
-        let mut listeners = Vec::with_capacity(sockets.len());
-        for (socket, routes, tls) in sockets {
-            let stack = stack(routes, limits, &room);
-            let connections = Arc::clone(&connections);
-            listeners.push(server::serve(socket, stack, connections, limits.head, tls, stopping.clone())?);
-        }
+        let admin_socket = bind(config.admin).await?;
+        let found = ports.find(&config.listeners).await?;
+        let faces = faces(&service, &config, &room)?;
+        ports.turn(found.into_iter().zip(faces).collect(), config.limits.drain);
+        let (shared, service) = (Arc::clone(&service.shared), Arc::new(ArcSwap::from_pointee(service)));
         // A stop waits for what is being settled, as for any write.
-        service.shared.writes.spawn(service.recovery().run(stopping));
-        let ready = Arc::new(AtomicBool::new(true));
-        let upstreams = service.upstreams.values().cloned().collect();
-        let admin = Admin { shared: Arc::clone(&service.shared), upstreams, ready: Arc::clone(&ready) };
+        let (stop, stopping) = watch::channel(false);
+        let current = Arc::clone(&service);
+        shared.writes.spawn(recovery::run(move || current.load().recovery(), stopping));
         // The admin listener outlives the others, so that it can say that they are stopping.
-        let (stop_admin, stopping_admin) = watch::channel(false);
-        let admin = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(admin.answer(&request))));
-        let connections = Connections::new(Patience { wait: limits.patience, ..ADMIN });
-        let admin = server::serve(admin_socket, admin, connections, limits.head, None, stopping_admin)?;
-        let shared = service.shared;
+        let (ready, reloads) = (Arc::new(AtomicBool::new(true)), Arc::<Reloads>::default());
+        let admin = Admin { service: Arc::clone(&service), reloads: Arc::clone(&reloads), ready: Arc::clone(&ready) };
+        let admin = AdminPort::open(admin_socket, admin, &config.limits);
         let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
-        Ok(Running { listeners, admin, stop, stop_admin, ready, shared, upkeep, drain: config.limits.drain })
+        Ok(Running { config, service, room, connections, ports, admin, stop, ready, reloads, upkeep })
+    }
+}
+
+/// What clients may do to connections.
+fn patience(limits: &Limits) -> Patience {
+    Patience {
+        connections: limits.connections.get() as usize,
+        per_address: limits.connections_per_address.get() as usize,
+        wait: limits.patience,
     }
 }
 
 /// The operator's connections have places of their own, so that clients cannot take them.
 const ADMIN: Patience = Patience { connections: 100, per_address: 100, wait: Duration::ZERO };
 
-async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+/// The largest head of an operator's request.
+const ADMIN_HEAD: usize = 32 << 10;
+
+/// Where the operator's own endpoints are.
+#[derive(Debug)]
+struct AdminPort {
+    admin: Admin,
+    connections: Arc<Connections>,
+    listening: Listening,
+}
+
+impl AdminPort {
+    fn open(socket: Socket, admin: Admin, limits: &Limits) -> Self {
+        tracing::info!(address = %socket.address, "admin listening");
+        let connections = Connections::new(Patience { wait: limits.patience, ..ADMIN });
+        let endpoints = admin.clone();
+        let endpoints = service_fn(move |request| {
+            let endpoints = endpoints.clone();
+            async move { Ok::<_, Infallible>(endpoints.answer(&request).await) }
+        });
+        let now = Arc::new(ArcSwap::from_pointee(Now::new(endpoints, ADMIN_HEAD, None)));
+        let listening = server::serve(socket, now, Arc::clone(&connections));
+        Self { admin, connections, listening }
+    }
+}
+
+/// # Errors
+///
+/// The address is taken or not ours.
+pub(crate) async fn bind(address: SocketAddr) -> Result<Socket, StartError> {
     server::bind(address).await.map_err(|error| StartError::Bind(address, error))
+}
+
+/// What is served at each listener of a configuration.
+fn faces<'a>(service: &Service, config: &'a Config, room: &'a Room) -> Result<Vec<Face<'a>>, StartError> {
+    let limits = &config.limits;
+    let face = |listener: &'a config::Listener| {
+        let routes = service.routes(listener)?;
+        Ok(Face { routes, limits, room, tls: listener.tls.as_ref() })
+    };
+    config.listeners.iter().map(face).collect()
 }
 
 /// What a configuration turns into, without a single socket: upstreams, validators, links.
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
-    upstreams: BTreeMap<String, Arc<Upstream>>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
     adapters: BTreeMap<&'static str, (Arc<dyn Adapter>, Arc<Validator>)>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("upstreams", &self.upstreams).finish_non_exhaustive()
+    }
 }
 
 impl Service {
@@ -146,10 +186,29 @@ impl Service {
         let (key, lease) = (config.journal.key.clone(), config.journal.lease);
         let options = Options { ranges: config.ids.clone(), key, lease, ..Options::default() };
         let links = open(&config.store, &options).await.map_err(StartError::Store)?;
-        add(&*links, config).await.map_err(|error| match error {
-            AddError::Store(error) => StartError::Store(error),
-            taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
-        })?;
+        add(&*links, config).await?;
+        Self::of(config, Lasting::new(links), |_, _| None)
+    }
+
+    /// What another configuration turns into, where `config` is the one of this. An upstream that stays as it is keeps its
+    /// connections and all that is known of it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`new`](Self::new).
+    fn renewed(&self, config: &Config, next: &Config) -> Result<Self, StartError> {
+        let stays = |name: &str, upstream: &config::Upstream| {
+            let is_same = config.upstreams.get(name) == Some(upstream);
+            self.upstreams.get(name).filter(|_| is_same)
+        };
+        Self::of(next, self.shared.lasting(), stays)
+    }
+
+    fn of<'a>(
+        config: &Config,
+        lasting: Lasting,
+        stays: impl Fn(&str, &config::Upstream) -> Option<&'a Arc<Upstream>>,
+    ) -> Result<Self, StartError> {
         let mut adapters = BTreeMap::new();
         for (name, adapter) in &config.adapters {
             check(adapter.dialect())?;
@@ -158,26 +217,31 @@ impl Service {
         }
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let adapter = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
-            let upstream = Upstream::new(name, upstream, Arc::clone(&adapter.0))
-                .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?;
+            let (adapter, _) = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
+            let adapter = Arc::clone(adapter);
+            let upstream = match stays(name, upstream) {
+                Some(before) => before.spoken_to_by(adapter),
+                None => Upstream::new(name, upstream, adapter)
+                    .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?,
+            };
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
+        let Lasting { links, reports, writes, releases, busy } = lasting;
         let shared = Shared {
             links,
             clients: Clients::new(config.clients.clone()),
             limits: config.limits.clone(),
-            reports: Reports::default(),
+            reports,
             overloads: Rarely::default(),
             credential_headers: adapters
                 .values()
                 .flat_map(|(adapter, _)| credential_headers(adapter.dialect()))
                 .collect(),
-            writes: TaskTracker::new(),
+            writes,
             on_crash: config.journal.on_crash,
-            releases: TaskTracker::new(),
-            lease,
-            busy: Busy::default(),
+            releases,
+            lease: config.journal.lease,
+            busy,
             keep_answers: config.repeats.keep,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
@@ -217,9 +281,13 @@ impl Service {
 }
 
 /// Adds the links of the configuration to those that are kept; those that are there already stay as they are.
-async fn add(links: &dyn Links, config: &Config) -> Result<(), AddError> {
-    links.add_scopes(config.scopes.clone()).await?;
-    links.add_users(config.users.clone()).await?;
+async fn add(links: &dyn Links, config: &Config) -> Result<(), StartError> {
+    let refused = |error| match error {
+        AddError::Store(error) => StartError::Store(error),
+        taken @ AddError::Taken(_) => StartError::Links(taken.to_string()),
+    };
+    links.add_scopes(config.scopes.clone()).await.map_err(refused)?;
+    links.add_users(config.users.clone()).await.map_err(refused)?;
     Ok(())
 }
 
@@ -244,60 +312,121 @@ fn credential_headers(dialect: &Dialect) -> impl Iterator<Item = HeaderName> {
 /// A gateway at work.
 #[derive(Debug)]
 pub struct Running {
-    listeners: Vec<Listening>,
-    admin: Listening,
+    /// The configuration that is at work.
+    config: Config,
+    service: Arc<ArcSwap<Service>>,
+    room: Room,
+    connections: Arc<Connections>,
+    ports: Ports,
+    admin: AdminPort,
     stop: watch::Sender<bool>,
-    stop_admin: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
-    shared: Arc<Shared>,
+    pub(crate) reloads: Arc<Reloads>,
     upkeep: AbortOnDropHandle<()>,
-    drain: Duration,
 }
 
 impl Running {
     /// Where the listeners are, in the order of the configuration.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(|listener| listener.address).collect()
+        self.ports.addresses()
     }
 
     /// Where the admin listener is.
     pub fn admin(&self) -> SocketAddr {
-        self.admin.address
+        self.admin.listening.address
+    }
+
+    /// What the configuration that is at work was read from.
+    pub fn files(&self) -> &Files {
+        &self.config.files
+    }
+
+    /// Puts another configuration in the place of the one that is at work, at once and as a whole. Requests that have begun
+    /// end with the one they began with, and connections stay open, but for those of listeners that are gone: they have
+    /// `limits.drain`. Links that are configured are added; those that are not any more stay.
+    ///
+    /// # Errors
+    ///
+    /// It is not good, a port cannot be bound, or something has changed that cannot while the gateway is at work: where
+    /// and how links and writes are kept, the stand-ins, and whether a listener speaks TLS. What was at work before still
+    /// is then; a contradiction among links may be found after some were added.
+    pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
+        if let Some(key) = fixed(&self.config, &config) {
+            return Err(StartError::Fixed(key));
+        }
+        let service = self.service.load().renewed(&self.config, &config)?;
+        let is_room_same = self.config.limits == config.limits;
+        let room = if is_room_same { self.room.clone() } else { Room::new(&config.limits) };
+        let found = self.ports.find(&config.listeners).await?;
+        let admin = if self.config.admin == config.admin { None } else { Some(bind(config.admin).await?) };
+        let faces = faces(&service, &config, &room)?;
+        add(&*service.shared.links, &config).await?;
+        // Nothing can fail any more.
+        self.ports.turn(found.into_iter().zip(faces).collect(), config.limits.drain);
+        self.service.store(Arc::new(service));
+        self.room = room;
+        self.connections.allow(patience(&config.limits));
+        match admin {
+            Some(socket) => {
+                let admin = AdminPort::open(socket, self.admin.admin.clone(), &config.limits);
+                let before = std::mem::replace(&mut self.admin, admin);
+                before.listening.stop();
+                before.listening.cut_off_after(config.limits.drain);
+            }
+            None => self.admin.connections.allow(Patience { wait: config.limits.patience, ..ADMIN }),
+        }
+        if self.config.journal.keep != config.journal.keep {
+            let shared = &self.service.load().shared;
+            self.upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
+        }
+        self.config = config;
+        Ok(())
     }
 
     /// Refuses new connections, lets those that are open finish what they are at, and returns when they have, or when
     /// the drain time is over; whether they have.
     pub async fn stop(mut self) -> bool {
         self.ready.store(false, Ordering::Relaxed);
-        // The listeners may be gone already; then there is nobody to tell.
+        // Nobody may look after what is left any more; then there is nobody to tell.
         let _ = self.stop.send(true);
-        let finished = server::within(self.drain, async {
-            for listener in &mut self.listeners {
-                listener.stopped().await;
-            }
+        self.ports.stop();
+        let shared = Arc::clone(&self.service.load().shared);
+        let finished = server::within(self.config.limits.drain, async {
+            self.ports.stopped().await;
             // Writes whose clients have gone away are no less writes.
-            self.shared.writes.close();
-            self.shared.writes.wait().await;
-            self.shared.releases.close();
-            self.shared.releases.wait().await;
+            shared.writes.close();
+            shared.writes.wait().await;
+            shared.releases.close();
+            shared.releases.wait().await;
         })
         .await;
-        self.listeners.iter().for_each(Listening::cut_off);
-        let _ = self.stop_admin.send(true);
+        self.ports.cut_off();
+        self.admin.listening.stop();
         drop(self.upkeep);
-        self.shared.links.close().await;
+        shared.links.close().await;
         finished
     }
 }
 
-/// Why a gateway could not be started.
+/// What of a configuration cannot change while a gateway is at work, and does.
+fn fixed(now: &Config, next: &Config) -> Option<&'static str> {
+    [
+        ("links.store", now.store != next.store),
+        ("links.ids", now.ids != next.ids),
+        ("journal.key", now.journal.key != next.journal.key),
+        ("journal.lease", now.journal.lease != next.journal.lease),
+        ("sandbox", now.sandbox != next.sandbox),
+    ]
+    .into_iter()
+    .find_map(|(key, has_changed)| has_changed.then_some(key))
+}
+
+/// Why a gateway could not be started, or not be given another configuration.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
     /// A port cannot be bound.
     Bind(SocketAddr, io::Error),
-    /// A socket failed.
-    Socket(io::Error),
     /// A schema of this adapter cannot be used.
     Schema(&'static str, SchemaError),
     /// There is no adapter for this dialect.
@@ -310,25 +439,23 @@ pub enum StartError {
     Links(String),
     /// The link store cannot be used.
     Store(StoreError),
-}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        Self::Socket(error)
-    }
+    /// This cannot change while the gateway is at work.
+    Fixed(&'static str),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Socket(error) => write!(f, "a socket failed: {error}"),
             Self::Schema(dialect, error) => write!(f, "the adapter for {dialect}: {error}"),
             Self::Dialect(dialect) => write!(f, "there is no adapter for {dialect}"),
             Self::Declaration(dialect, what) => write!(f, "the adapter for {dialect}: {what} is not legal in HTTP"),
             Self::Upstream(name) => write!(f, "there is no upstream {name}"),
             Self::Links(reason) => write!(f, "the configured links contradict those that are kept: {reason}"),
             Self::Store(error) => write!(f, "links.store: {error}"),
+            Self::Fixed(what) => {
+                write!(f, "{what} cannot change while the gateway is at work; restart it, or leave that as it was")
+            }
         }
     }
 }
@@ -336,10 +463,10 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Bind(_, error) | Self::Socket(error) => Some(error),
+            Self::Bind(_, error) => Some(error),
             Self::Schema(_, error) => Some(error),
             Self::Store(error) => Some(error),
-            Self::Dialect(_) | Self::Declaration(..) | Self::Upstream(_) | Self::Links(_) => None,
+            Self::Dialect(_) | Self::Declaration(..) | Self::Upstream(_) | Self::Links(_) | Self::Fixed(_) => None,
         }
     }
 }

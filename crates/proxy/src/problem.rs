@@ -1,6 +1,9 @@
 //! Our own endpoints' errors (RFC 9457). A face never answers with one: it has its own.
 
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
 use serde_json::json;
 
 use crate::body::{self, Body};
@@ -11,8 +14,10 @@ pub(crate) fn not_found(detail: &str) -> Response<Body> {
 }
 
 /// The path is there, but not with this method.
-pub(crate) fn method_not_allowed() -> Response<Body> {
-    problem(StatusCode::METHOD_NOT_ALLOWED, "this path is for GET")
+pub(crate) fn method_not_allowed(method: &'static str) -> Response<Body> {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, &format!("this path is for {method}"));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
+    response
 }
 
 /// A fault of ours.
@@ -20,7 +25,8 @@ pub(crate) fn internal() -> Response<Body> {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed")
 }
 
-fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+/// Something else is in the way.
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     let document = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),

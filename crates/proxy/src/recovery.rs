@@ -37,6 +37,21 @@ pub(crate) struct Recovery {
     pub(crate) upstreams: BTreeMap<String, Arc<Upstream>>,
 }
 
+/// Looks now, and then again and again, at what there is to look after each time, until it is told to stop.
+pub(crate) async fn run(recovery: impl Fn() -> Recovery, mut stop: watch::Receiver<bool>) {
+    let mut told = HashSet::new();
+    loop {
+        let recovery = recovery();
+        if let Err(error) = recovery.look(&mut told).await {
+            tracing::warn!(error.message = %error, "what was left half done cannot be looked after");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(recovery.shared.lease / LOOKS) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -47,20 +62,6 @@ pub(crate) enum Way {
 }
 
 impl Recovery {
-    /// Looks now, and then again and again, until it is told to stop.
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut told = HashSet::new();
-        loop {
-            if let Err(error) = self.look(&mut told).await {
-                tracing::warn!(error.message = %error, "what was left half done cannot be looked after");
-            }
-            tokio::select! {
-                () = tokio::time::sleep(self.shared.lease / LOOKS) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
-        }
-    }
-
     /// Looks after every entry whose owner is gone, and tells of each that cannot be settled, once.
     async fn look(&self, told: &mut HashSet<EntryId>) -> Result<()> {
         let mut users = HashSet::new();

@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) links: Arc<dyn Links>,
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,
-    pub(crate) reports: Reports,
+    pub(crate) reports: Arc<Reports>,
     /// How many requests were refused as there was too much to do.
     pub(crate) overloads: Rarely,
     /// The headers in which any dialect has a credential.
@@ -64,6 +64,37 @@ pub(crate) struct Shared {
     pub(crate) busy: Busy,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
+}
+
+/// What outlives a configuration: what is kept, and what is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Lasting {
+    pub(crate) links: Arc<dyn Links>,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) writes: TaskTracker,
+    pub(crate) releases: TaskTracker,
+    pub(crate) busy: Busy,
+}
+
+impl Lasting {
+    /// With these links, and nothing else yet.
+    pub(crate) fn new(links: Arc<dyn Links>) -> Self {
+        let (writes, releases) = (TaskTracker::new(), TaskTracker::new());
+        Self { links, reports: Arc::default(), writes, releases, busy: Busy::default() }
+    }
+}
+
+impl Shared {
+    pub(crate) fn lasting(&self) -> Lasting {
+        let Self { links, reports, writes, releases, busy, .. } = self;
+        Lasting {
+            links: Arc::clone(links),
+            reports: Arc::clone(reports),
+            writes: writes.clone(),
+            releases: releases.clone(),
+            busy: busy.clone(),
+        }
+    }
 }
 
 impl Route {

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use http::{
     HeaderValue, Request, Response, Version,
     header::{CONNECTION, STRICT_TRANSPORT_SECURITY},
@@ -81,14 +82,50 @@ impl<S> Answers for S where
 {
 }
 
-/// A listener that accepts connections until it is told to stop.
+/// What a listener does with what comes in from now on. It is looked at for each connection and each request; those that
+/// have begun go on as they have.
+pub(crate) struct Now<S> {
+    http: auto::Builder<TokioExecutor>,
+    tls: Option<Tls>,
+    service: S,
+}
+
+impl<S: Answers> Now<S> {
+    /// Heads larger than `head` bytes are the layers' to refuse; hyper refuses those that are far larger.
+    pub(crate) fn new(service: S, head: usize, tls: Option<&ServerTls>) -> Self {
+        Self { http: http(head), tls: tls.map(Tls::new), service }
+    }
+}
+
+/// A listener that accepts connections until it is told to stop, or nobody is left who could tell.
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl Listening {
+    /// Has it accept no more connections, and those that are open end when they can.
+    pub(crate) fn stop(&self) {
+        // It may have ended already; then there is nobody to tell.
+        let _ = self.stop.send(true);
+    }
+
+    /// Whether all connections are done.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Cuts off all connections that are not done so much later.
+    pub(crate) fn cut_off_after(&self, time: Duration) {
+        let task = self.task.abort_handle();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            task.abort();
+        });
+    }
+
     /// Waits until all connections are done.
     pub(crate) async fn stopped(&mut self) {
         // A task that was cancelled or has panicked accepts no connections either.
@@ -101,32 +138,28 @@ impl Listening {
     }
 }
 
+/// A socket that nobody accepts from yet.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
+}
+
 /// Binds `address`.
 ///
 /// # Errors
 ///
 /// The address is taken or not ours.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<Socket> {
+    let listener = TcpListener::bind(address).await?;
+    Ok(Socket { address: listener.local_addr()?, listener })
 }
 
-/// Serves connections until `stop` turns true; what is under way then, or on its way, is still answered.
-///
-/// Heads larger than `head` bytes are the layers' to refuse; hyper refuses those that are far larger.
-///
-/// # Errors
-///
-/// The socket does not tell its address.
-pub(crate) fn serve(
-    listener: TcpListener,
-    service: impl Answers,
-    connections: Arc<Connections>,
-    head: usize,
-    tls: Option<&ServerTls>,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<Listening> {
-    let address = listener.local_addr()?;
-    let door = Door { http: http(head), tls: tls.map(Tls::new), service, connections, stop: stop.clone() };
+/// Serves connections until it is told to stop; what is under way then, or on its way, is still answered.
+pub(crate) fn serve<S: Answers>(socket: Socket, now: Arc<ArcSwap<Now<S>>>, connections: Arc<Connections>) -> Listening {
+    let Socket { address, listener } = socket;
+    let (stop, mut stopping) = watch::channel(false);
+    let door = Door { now, connections, stop: stopping.clone() };
     let task = tokio::spawn(async move {
         let mut open = JoinSet::new();
         let failed = Rarely::default();
@@ -137,7 +170,7 @@ pub(crate) fn serve(
                     Err(error) => pause_after(&error, &failed, &door.connections).await,
                 },
                 Some(_) = open.join_next() => {}
-                () = told(&mut stop) => break,
+                () = told(&mut stopping) => break,
             }
         }
         // Those whom the system has let in for us already may have sent a request.
@@ -146,7 +179,7 @@ pub(crate) fn serve(
         }
         while open.join_next().await.is_some() {}
     });
-    Ok(Listening { address, task })
+    Listening { address, task, stop }
 }
 
 /// The connections that wait to be accepted. The listener is closed after the last of them.
@@ -161,13 +194,16 @@ fn backlog(listener: TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr
 }
 
 /// What every connection of a listener is opened with.
-#[derive(Clone)]
 struct Door<S> {
-    http: auto::Builder<TokioExecutor>,
-    tls: Option<Tls>,
-    service: S,
+    now: Arc<ArcSwap<Now<S>>>,
     connections: Arc<Connections>,
     stop: watch::Receiver<bool>,
+}
+
+impl<S> Clone for Door<S> {
+    fn clone(&self) -> Self {
+        Self { now: Arc::clone(&self.now), connections: Arc::clone(&self.connections), stop: self.stop.clone() }
+    }
 }
 
 /// How connections are secured.
@@ -221,24 +257,21 @@ impl<S: Answers> Door<S> {
     async fn welcome(mut self, stream: TcpStream, connection: Arc<Connection>) {
         // Answers are written whole; waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        match self.tls.take() {
-            None => self.converse(stream, connection, None).await,
+        let tls = self.now.load().tls.clone();
+        match tls {
+            None => self.converse(stream, connection).await,
             Some(tls) => {
                 if let Some(stream) = tls.accept(stream, &connection, &mut self.stop).await {
-                    self.converse(stream, connection, tls.hsts).await;
+                    self.converse(stream, connection).await;
                 }
             }
         }
     }
 
     /// One connection, HTTP/1.1 or HTTP/2 by what its first bytes say, to its end.
-    async fn converse(
-        self,
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        connection: Arc<Connection>,
-        hsts: Option<HeaderValue>,
-    ) {
-        let Self { http, service, stop, .. } = self;
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, connection: Arc<Connection>) {
+        let Self { now, stop, .. } = self;
+        let http = now.load().http.clone();
         let stopping = stop.clone();
         let contradiction = Contradiction::default();
         let stream = Framed::new(stream, contradiction.clone());
@@ -250,8 +283,9 @@ impl<S: Answers> Door<S> {
             if contradiction.is(number.fetch_add(1, Ordering::Relaxed) + 1) {
                 request.extensions_mut().insert(Contradictory);
             }
-            let answer = service.clone().oneshot(request);
-            let hsts = hsts.clone();
+            let now = now.load();
+            let answer = now.service.clone().oneshot(request);
+            let hsts = now.tls.as_ref().and_then(|tls| tls.hsts.clone());
             async move {
                 let mut response = answer.await?;
                 if let Some(hsts) = hsts {

@@ -22,7 +22,7 @@ use crate::{
 const GRACE: Duration = SETTLE.saturating_add(Duration::from_secs(1));
 
 /// What a request goes through, outermost first.
-pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answers {
+pub(crate) fn stack(routes: Routes, limits: &Limits, room: &Room) -> impl Answers + use<> {
     ServiceBuilder::new()
         .layer(TraceRequests::new(routes)) // outermost: refusals are told, too
         .layer(AnswerErrors) // errors below, answers above

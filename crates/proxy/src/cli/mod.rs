@@ -43,6 +43,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway until SIGTERM or SIGINT.
+    ///
+    /// The configuration is read again when one of its files has changed, on SIGHUP, and on POST /reload at the admin
+    /// listener. If it is good it takes the place of the one before, and no request suffers; if not, that one stays.
     Serve(ConfigFile),
     /// Check the whole configuration and bind nothing.
     Check(ConfigFile),
@@ -92,7 +95,7 @@ impl Failed {
 pub(crate) fn run(gateway: &Gateway) -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
-        Command::Serve(file) => load(gateway, file.config.as_deref()).and_then(serve::serve),
+        Command::Serve(file) => serve::serve(gateway, file.config.as_deref()),
         Command::Check(file) => load(gateway, file.config.as_deref()).map(|config| {
             match &file.config {
                 Some(path) => say(format_args!("{} is good", path.display())),

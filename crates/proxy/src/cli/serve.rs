@@ -1,13 +1,16 @@
 //! `interlingua serve`: the life of the process.
 
+use std::path::Path;
+
 use interlingua_sandbox as sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failed, UNAVAILABLE, descriptors, log};
+use super::{Failed, UNAVAILABLE, descriptors, load, log};
 use crate::{Gateway, config::Config, gateway::StartError};
 
-/// Serves until the process is told to stop.
-pub(super) fn serve(config: Config) -> Result<(), Failed> {
+/// Serves as the configuration says, and as it says later on, until the process is told to stop.
+pub(super) fn serve(gateway: &Gateway, file: Option<&Path>) -> Result<(), Failed> {
+    let config = load(gateway, file)?;
     log();
     descriptors::raise();
     if let Some(warning) = descriptors::warning(&config) {
@@ -16,17 +19,16 @@ pub(super) fn serve(config: Config) -> Result<(), Failed> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failed::new(UNAVAILABLE, error))?;
     runtime.block_on(async {
         // Listened for before anything else, so that no signal is missed.
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failed::new(UNAVAILABLE, error))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Failed::new(UNAVAILABLE, error))?;
+        let told = |kind| signal(kind).map_err(|error| Failed::new(UNAVAILABLE, error));
+        let (mut terminate, mut interrupt) = (told(SignalKind::terminate())?, told(SignalKind::interrupt())?);
+        let mut hangup = told(SignalKind::hangup())?;
         let stand_ins = stand_ins(&config).await?;
-        let running = Gateway::start(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
-        for address in running.addresses() {
-            tracing::info!(%address, "listening");
-        }
-        tracing::info!(address = %running.admin(), "admin listening");
+        let mut running = Gateway::start(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            // This thread is no worker's, so that no client waits while the files are read.
+            _ = running.follow(&mut hangup, || Config::load(file, gateway.adapters())) => {}
         }
         tracing::info!("stopping");
         if !running.stop().await {

@@ -52,6 +52,7 @@ use pool::Pool;
 use share::Share;
 
 /// One configured upstream.
+#[derive(Clone)]
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) adapter: Arc<dyn Adapter>,
@@ -136,6 +137,11 @@ impl Upstream {
             guards,
             tries,
         })
+    }
+
+    /// The same upstream, with its connections and all that is known of it, spoken to by another adapter for its dialect.
+    pub(crate) fn spoken_to_by(&self, adapter: Arc<dyn Adapter>) -> Self {
+        Self { adapter, ..self.clone() }
     }
 
     /// Which server it is: two upstreams of one server have the same users.
