@@ -147,8 +147,10 @@ impl Check<'_> {
         let nothing = file::UpstreamTls::default();
         let raw = raw.unwrap_or(&nothing);
         let host = base_url.host().to_owned();
-        let name =
-            self.sound(at, ServerName::try_from(host).map_err(|_| "the host in base_url has no certificates"))?;
+        let name = self.sound(
+            at,
+            ServerName::try_from(host).map_err(|_| "the host in base_url is no name that a certificate could be for"),
+        )?;
         let roots = match &raw.ca {
             Some(path) => self.authorities(&at.name("ca"), path)?,
             None => self.system_roots(&at.name("ca"))?,
