@@ -183,10 +183,10 @@ fn passes(kind: ErrorKind) -> bool {
 }
 
 /// Why an entry cannot be settled now.
-struct Stuck {
-    error: Error,
+pub(crate) struct Stuck {
+    pub(crate) error: Error,
     /// The lock under which it was tried, so that it can be tried again.
-    fence: Option<u64>,
+    pub(crate) fence: Option<u64>,
 }
 
 impl From<Error> for Stuck {
@@ -285,10 +285,13 @@ async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &
 /// # Errors
 ///
 /// It cannot be brought to an end; the error tells what became of each write.
-pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<()> {
+pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<(), Stuck> {
     let journal = route.shared.links.writes();
-    let _lock = lock(&*journal, &route.upstream, &entry).await?;
-    bring_to_end(&route.shared, &journal, &route.upstream, entry, Way::Finish).await
+    let so_far = Ledger::taken_over(&journal, entry.clone()).map(|ledger| ledger.parts()).unwrap_or_default();
+    let lock = lock(&*journal, &route.upstream, &entry).await.map_err(|error| Error::partial(so_far, error))?;
+    let fence = lock.fence().await.map_err(|error| store_error(&error))?;
+    let brought = bring_to_end(&route.shared, &journal, &route.upstream, entry, Way::Finish).await;
+    brought.map_err(|error| Stuck { error, fence: Some(fence) })
 }
 
 /// Tells of an entry: ids, names and states, and nothing of what was written.

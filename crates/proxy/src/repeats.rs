@@ -27,7 +27,7 @@ use crate::{
     linking::store_error,
     pass::NotDone,
     prefer::{PREFER, PREFERENCE_APPLIED},
-    recovery,
+    recovery::{self, Stuck},
     repeat_key::RepeatKey,
     report::FIDELITY,
     route::Route,
@@ -221,7 +221,7 @@ impl Repeatable {
             Some(entry) => self.bring_to_end(entry, &request).await?,
             None => {
                 let entry = writes.entry(entry).await.map_err(failed)?.filter(|entry| entry.closed.is_some());
-                self.answer_for(entry.ok_or_else(in_progress)?, &request).await?
+                self.answer_for(entry.ok_or_else(in_progress)?, &request).await.map_err(|stuck| stuck.error)?
             }
         };
         if let Some(response) = answered {
@@ -243,7 +243,7 @@ impl Repeatable {
         let ended = match &answered {
             Ok(Some(_)) => writes.close(number, Ending::Done, None).await,
             Ok(None) => writes.close(number, Ending::Resolved, Some("repeated by its client")).await,
-            Err(_) => writes.release(number, None).await,
+            Err(Stuck { fence, .. }) => writes.release(number, *fence).await,
         };
         if ended.is_err() {
             // Whoever went on with the writes has closed it already.
@@ -252,12 +252,12 @@ impl Repeatable {
         match (ended, answered) {
             // To send again what somebody else may send, too, would be to send it twice.
             (Err(error), Ok(None)) => Err(store_error(&error)),
-            (_, answered) => answered,
+            (_, answered) => answered.map_err(|stuck| stuck.error),
         }
     }
 
     /// The answer for an entry, which is kept; `None` where the request is to be carried out once more.
-    async fn answer_for(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>> {
+    async fn answer_for(&self, entry: Entry, request: &Request<ReadBody>) -> Result<Option<Response<Body>>, Stuck> {
         let is_conditional = request.headers().contains_key(IF_MATCH);
         let shown = match next(&entry, again::command(&self.route, request).as_ref(), is_conditional) {
             Next::Show => Some(self.show(request, StatusCode::OK).await?),
@@ -269,11 +269,11 @@ impl Repeatable {
             Next::Again => None,
             Next::Unclear => {
                 let message = "nobody knows what the first attempt did, and to repeat it could do it twice";
-                return Err(Error::new(ErrorKind::Partial, message).with_effect(Effect::Unknown));
+                return Err(Error::new(ErrorKind::Partial, message).with_effect(Effect::Unknown).into());
             }
         };
         match shown {
-            Some(shown) => self.keep(replayed(shown)).await.map(Some),
+            Some(shown) => Ok(Some(self.keep(replayed(shown)).await?)),
             None => Ok(None),
         }
     }
