@@ -64,15 +64,21 @@ impl Template {
     ///
     /// Parameters beyond those that the template has are left out.
     pub fn fill(&self, parameters: &[&str]) -> String {
+        let mut path =
+            String::with_capacity(self.text.len() + parameters.iter().map(|value| value.len()).sum::<usize>());
+        path.push_str(&self.text[..self.start]);
         let mut parameters = parameters.iter();
-        let segments = self.text.split('/').map(|segment| {
-            if segment.starts_with('{') {
-                utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED).to_string()
-            } else {
-                segment.to_owned()
+        for (position, segment) in self.text[self.start..].split('/').enumerate() {
+            if position > 0 {
+                path.push('/');
             }
-        });
-        segments.collect::<Vec<_>>().join("/")
+            if segment.starts_with('{') {
+                path.extend(utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED));
+            } else {
+                path.push_str(segment);
+            }
+        }
+        path
     }
 
     /// Checks that the parameters are of their form: letters, digits, `_` and `-`, or, where the template says
@@ -109,7 +115,7 @@ impl Template {
 impl fmt::Display for Template {
     /// Without the forms of the parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text.replace(":integer}", "}"))
+        if self.has_parameter() { f.write_str(&self.text.replace(":integer}", "}")) } else { f.write_str(self.text) }
     }
 }
 
