@@ -17,6 +17,7 @@ mod journal_cli;
 mod lifecycle;
 mod links_cli;
 mod lists;
+mod observed;
 mod partial_update;
 mod pass;
 mod protocol;

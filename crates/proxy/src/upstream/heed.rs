@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::StatusCode;
-use interlingua_core::{Error, ErrorKind, Result, retry_after};
+use interlingua_core::{Error, ErrorKind, Fault, Result, retry_after};
 use tokio::time::Instant;
 
 use super::guard::{Answer, Guard, Terms, seconds_until};
@@ -41,7 +41,7 @@ impl Guard for Heed {
         match *wish {
             Some(Wish { until, kind }) if until > Instant::now() => {
                 let error = Error::new(kind, "the upstream wants to be left alone for now");
-                Err(error.with_retry_after(Some(seconds_until(until))))
+                Err(error.with_fault(Fault::Upstream).with_retry_after(Some(seconds_until(until))))
             }
             _ => {
                 *wish = None;

@@ -41,7 +41,7 @@ use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncSer
 
 pub(crate) use vitals::metrics;
 
-use crate::{config, executor::Stage, relay::Upload, trace::Context};
+use crate::{config, executor::Stage, metrics::Calls, relay::Upload, trace::Context};
 use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
@@ -65,6 +65,7 @@ pub(crate) struct Upstream {
     pub(crate) timeout: Duration,
     guards: Guards,
     tries: Arc<Tries>,
+    calls: Arc<Calls>,
     exchange: BoxCloneSyncService<Outgoing<Whole>, Reply, Error>,
     open: BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error>,
 }
@@ -123,7 +124,9 @@ impl Upstream {
         };
         let tries = Arc::<Tries>::default();
         let pool = Arc::new(Pool::new(&config.base_url, config.tls.clone(), config.connect_timeout));
-        let exchange = Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout };
+        let calls = Arc::<Calls>::default();
+        let exchange =
+            Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout, calls: Arc::clone(&calls) };
         Ok(Self {
             name: name.to_owned(),
             host: HeaderValue::try_from(authority.as_str())?,
@@ -131,11 +134,12 @@ impl Upstream {
             credential: (HeaderName::from_static(style.header), value),
             timeout: config.timeout,
             exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
-            open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd) }),
+            open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd), calls: Arc::clone(&calls) }),
             authority,
             adapter,
             guards,
             tries,
+            calls,
         })
     }
 
@@ -149,12 +153,18 @@ impl Upstream {
         format!("{}{}", self.authority, self.base_path)
     }
 
+    /// What is counted of its calls.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     /// Sends a call of a plan. Our own limits do not stop what has begun.
     ///
     /// # Errors
     ///
     /// There is no answer; the effect tells whether the call can have arrived.
     pub(crate) async fn call(&self, call: &Call, stage: Stage, context: &Context, deadline: Instant) -> Result<Reply> {
+        context.calls();
         let media_type = HeaderValue::from_static(self.adapter.dialect().media_type);
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         headers.insert(ACCEPT, media_type.clone());

@@ -5,6 +5,7 @@ use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 use interlingua_core::Access;
 
 use super::{Upstream, breaker::State};
+use crate::metrics::{escaped, head};
 
 /// One metric, and what an upstream has of it: further labels, and the value.
 struct Metric {
@@ -73,29 +74,14 @@ pub(crate) fn metrics<'a>(upstreams: impl Iterator<Item = &'a Upstream> + Clone)
     let mut text = String::new();
     for Metric { name, kind, help, values } in METRICS {
         let name = format!("interlingua_upstream_{name}");
-        // To write to a text cannot fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        head(&mut text, &name, kind, help);
         for upstream in upstreams.clone() {
             let label = escaped(&upstream.name);
             for (more, value) in values(upstream) {
+                // To write to a text cannot fail.
                 let _ = writeln!(text, "{name}{{upstream=\"{label}\"{more}}} {value}");
             }
         }
     }
     text
-}
-
-/// A label's value, as the format wants it.
-fn escaped(label: &str) -> String {
-    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_end_its_label() {
-        assert_eq!(escaped("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
-    }
 }
