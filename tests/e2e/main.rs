@@ -20,6 +20,7 @@ mod lists;
 mod observed;
 mod partial_update;
 mod pass;
+mod permissions;
 mod protocol;
 mod recorder;
 mod refusals;

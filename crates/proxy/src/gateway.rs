@@ -229,7 +229,7 @@ impl Service {
         let Lasting { links, reports, metrics, writes, releases, busy } = lasting;
         let shared = Shared {
             links,
-            clients: Clients::new(config.clients.clone()),
+            clients: Clients::new(config.clients.clone(), config.limits.failed_logins.get()),
             limits: config.limits.clone(),
             reports,
             metrics,

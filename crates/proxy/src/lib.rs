@@ -23,6 +23,7 @@ mod linking;
 mod listing;
 mod locks;
 mod log;
+mod logins;
 mod metrics;
 mod pass;
 mod ports;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use uuid::{Builder, fmt::Hyphenated};
 
 use crate::{
+    auth::Told,
     metrics::{self, Pair, Verb},
     repeat_key::RepeatKey,
     route::Route,
@@ -21,6 +22,9 @@ use crate::{
 
 /// The header that names a request, in and out and towards the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers that say how often a client may call, and how much of that is left.
+pub(crate) const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const RATE_LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// The header of an error that says whose fault it is.
 pub(crate) const FAULT: HeaderName = HeaderName::from_static("interlingua-fault");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -42,6 +46,8 @@ pub(crate) struct Context {
 pub(crate) struct Seen {
     /// The name of the client.
     pub(crate) client: OnceLock<Arc<str>>,
+    /// What the client is told of how often it may call.
+    pub(crate) allowance: OnceLock<Told>,
     /// The name of the operation.
     pub(crate) operation: OnceLock<String>,
     /// The key under which what came of the request is kept, for when it is sent again.
@@ -77,6 +83,14 @@ impl Context {
     /// A request of our own.
     pub(crate) fn new() -> Self {
         Self::of(&Method::GET, &HeaderMap::new())
+    }
+
+    /// What is done without a request of the client of this name, but for it.
+    pub(crate) fn for_client(name: &str) -> Self {
+        let context = Self::new();
+        // It is fresh.
+        let _ = context.seen.client.set(name.into());
+        context
     }
 
     /// A client's request: its own id where that is one, else a fresh one.

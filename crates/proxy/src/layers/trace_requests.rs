@@ -15,7 +15,7 @@ use crate::{
     problem,
     route::{Route, Routes},
     target,
-    trace::{Context, FAULT, REQUEST_ID},
+    trace::{Context, FAULT, RATE_LEFT, RATE_POLICY, REQUEST_ID},
 };
 
 /// See the module.
@@ -81,6 +81,10 @@ where
 
 fn finish(mut response: Response<Body>, context: &Context, route: Option<&Route>) -> Response<Body> {
     response.headers_mut().insert(REQUEST_ID, context.request_id.clone());
+    if let Some(told) = context.seen.allowance.get() {
+        response.headers_mut().insert(RATE_POLICY, told.policy.clone());
+        response.headers_mut().insert(RATE_LEFT, told.left.clone());
+    }
     if let Some(fault) = context.fault_header(route, response.status()) {
         response.headers_mut().insert(FAULT, fault);
     }

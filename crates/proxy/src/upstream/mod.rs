@@ -26,7 +26,7 @@ mod tls;
 mod vitals;
 mod wire;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -41,7 +41,13 @@ use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncSer
 
 pub(crate) use vitals::metrics;
 
-use crate::{config, executor::Stage, metrics::Calls, relay::Upload, trace::Context};
+use crate::{
+    config::{self, Secret},
+    executor::Stage,
+    metrics::Calls,
+    relay::Upload,
+    trace::Context,
+};
 use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
@@ -61,6 +67,8 @@ pub(crate) struct Upstream {
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
     credential: (HeaderName, HeaderValue),
+    /// What stands there instead for some of the clients.
+    credentials: HashMap<String, HeaderValue>,
     /// How long a call may take, with all tries, and how long it may be silent where it is passed on as it arrives.
     pub(crate) timeout: Duration,
     guards: Guards,
@@ -110,10 +118,15 @@ impl Upstream {
         // A dialect without credentials gets the most usual one.
         let usual = CredentialStyle { header: "authorization", scheme: Some("Bearer") };
         let style = dialect.credentials.first().copied().unwrap_or(usual);
-        let secret = config.credential.expose();
-        let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
-        let mut value = HeaderValue::try_from(text)?;
-        value.set_sensitive(true);
+        let value = |secret: &Secret| {
+            let secret = secret.expose();
+            let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
+            let mut value = HeaderValue::try_from(text)?;
+            value.set_sensitive(true);
+            Ok::<_, InvalidHeaderValue>(value)
+        };
+        let credentials = config.credentials.iter().map(|(client, secret)| Ok((client.clone(), value(secret)?)));
+        let credentials = credentials.collect::<Result<_, InvalidHeaderValue>>()?;
 
         let authority = config.base_url.authority().clone();
         let guards = Guards {
@@ -131,7 +144,8 @@ impl Upstream {
             name: name.to_owned(),
             host: HeaderValue::try_from(authority.as_str())?,
             base_path: config.base_url.prefix().to_owned(),
-            credential: (HeaderName::from_static(style.header), value),
+            credential: (HeaderName::from_static(style.header), value(&config.credential)?),
+            credentials,
             timeout: config.timeout,
             exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
             open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd), calls: Arc::clone(&calls) }),
@@ -208,7 +222,8 @@ impl Upstream {
     fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<Request<B>>> {
         let Message { method, target, mut headers, body, access, repeatable, begun } = message;
         headers.insert(HOST, self.host.clone());
-        headers.insert(self.credential.0.clone(), self.credential.1.clone());
+        let own = self.credentials.get(context.client());
+        headers.insert(self.credential.0.clone(), own.unwrap_or(&self.credential.1).clone());
         context.pass_on(&mut headers);
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -218,6 +233,7 @@ impl Upstream {
             access,
             repeatable,
             begun,
+            is_known_as_itself: own.is_some(),
             client: context.seen.client.get().cloned().unwrap_or_default(),
             end: deadline.min(Instant::now() + self.timeout),
         };
