@@ -217,12 +217,13 @@ impl Service {
         }
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let (adapter, _) = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
+            let (adapter, validator) = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
             let adapter = Arc::clone(adapter);
             let upstream = match stays(name, upstream) {
                 Some(before) => before.spoken_to_by(adapter),
                 None => Upstream::new(name, upstream, adapter)
-                    .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?,
+                    .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?
+                    .observed(validator),
             };
             upstreams.insert(name.clone(), Arc::new(upstream));
         }

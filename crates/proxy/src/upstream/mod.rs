@@ -9,6 +9,7 @@
 //! | `share` | shares among the clients what a vendor allows |
 //! | `exchange` | sends one request and gets its answer |
 //! | `pool`, `connection`, `tls`, `wire` | the connections, and what is known of the bytes on them |
+//! | `drift` | notices when answers are not what they were |
 //!
 //! The four in the middle are guards (`guard`): they refuse at once, before anything is sent, and say when to come back.
 //! Nothing is ever sent twice at the same time to see which answer is the first, and no redirect is followed.
@@ -17,6 +18,7 @@ mod again;
 mod breaker;
 mod connection;
 mod crowd;
+mod drift;
 mod exchange;
 mod guard;
 mod heed;
@@ -35,7 +37,7 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use hyper::body::Incoming;
-use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
+use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result, Validator};
 use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncService};
 
@@ -51,6 +53,7 @@ use crate::{
 use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
+use drift::Drift;
 use exchange::{Exchange, Open};
 use guard::{Arriving, GuardLayer, Guarding, Outgoing, Terms, Whole};
 use heed::Heed;
@@ -74,6 +77,7 @@ pub(crate) struct Upstream {
     guards: Guards,
     tries: Arc<Tries>,
     calls: Arc<Calls>,
+    drift: Option<Arc<Drift>>,
     exchange: BoxCloneSyncService<Outgoing<Whole>, Reply, Error>,
     open: BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error>,
 }
@@ -154,12 +158,19 @@ impl Upstream {
             guards,
             tries,
             calls,
+            drift: None,
         })
     }
 
     /// The same upstream, with its connections and all that is known of it, spoken to by another adapter for its dialect.
     pub(crate) fn spoken_to_by(&self, adapter: Arc<dyn Adapter>) -> Self {
         Self { adapter, ..self.clone() }
+    }
+
+    /// The same with an eye on its answers, which these schemas of its dialect describe.
+    pub(crate) fn observed(mut self, validator: &Arc<Validator>) -> Self {
+        self.drift = Some(Arc::new(Drift::new(Arc::clone(validator))));
+        self
     }
 
     /// Which server it is: two upstreams of one server have the same users.
@@ -195,7 +206,11 @@ impl Upstream {
             repeatable: call.repeatable,
             begun: stage != Stage::First,
         };
-        self.send(message, context, deadline).await
+        let reply = self.send(message, context, deadline).await?;
+        if let Some(drift) = &self.drift {
+            drift.look(&self.name, &*self.adapter, call, &reply);
+        }
+        Ok(reply)
     }
 
     /// Sends a request and reads the whole answer. The credential, the request's id and its trace are set here.

@@ -4,7 +4,7 @@ use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 use interlingua_core::Access;
 
-use super::{Upstream, breaker::State};
+use super::{Upstream, breaker::State, drift::Change};
 use crate::metrics::{escaped, head};
 
 /// One metric, and what an upstream has of it: further labels, and the value.
@@ -66,6 +66,22 @@ const METRICS: &[Metric] = &[
         kind: "counter",
         help: "Tries that were not made because the budget for them was used up.",
         values: |upstream| vec![("", upstream.tries.denied.load(Relaxed))],
+    },
+    Metric {
+        name: "answers_checked_total",
+        kind: "counter",
+        help: "Answers that were compared with what the dialect says of them.",
+        values: |upstream| upstream.drift.iter().map(|drift| ("", drift.looks.value())).collect(),
+    },
+    Metric {
+        name: "schema_drift_total",
+        kind: "counter",
+        help: "Members of answers that are not what the dialect says, each once.",
+        values: |upstream| {
+            let labels = [r#",change="new""#, r#",change="missing""#, r#",change="retyped""#];
+            let drift = upstream.drift.iter();
+            drift.flat_map(|drift| labels.into_iter().zip(Change::ALL.map(|change| drift.found(change)))).collect()
+        },
     },
 ];
 
