@@ -1,4 +1,4 @@
-//! What nobody may read in a log, an error or a report: keys, tokens, addresses, names, numbers.
+//! What nobody may read in a log, an error, a report or a metric: keys, tokens, addresses, names, numbers.
 
 use std::net::SocketAddr;
 
@@ -18,6 +18,11 @@ const SECRETS: &[&str] = &[
     directory::ECGRID_KEY,
     directory::TEXTUS_TOKEN,
     "no-key-of-ours",
+    // The hashes of the clients' keys, of which a weak one could be guessed.
+    "9f3f5fc2d24e56bb",
+    "73eb8ea6cd2aa631",
+    "private-agent",
+    "private-cookie",
     "Jonathan",
     "Doe-Roe",
     "jon.doe",
@@ -40,7 +45,10 @@ const OF_ECGRID: &[(&str, &str)] = &[
     ("PUT /v2/users", r#"{"userId": "jon.doe", "email": "not-an-address", "firstName": 5}"#),
     ("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan"#),
     ("PUT /v2/users", r#"{"email": "jon.doe@a.example", "email": "jon.doe@b.example"}"#),
+    ("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan", "private-member": "Doe-Roe"}"#),
+    ("POST /v2/users/update-config", r#"{"userId": 1042, "private-member": "+13035550123"}"#),
     ("GET /v2/users/jon.doe@example.com", ""),
+    ("BREW-jon.doe /v2/users", ""),
     ("POST /v2/parcels/jon.doe@example.com?token=query-secret", r#"{"firstName": "Jonathan"}"#),
 ];
 
@@ -57,7 +65,10 @@ const OF_TEXTUS: &[(&str, &str)] = &[
 ];
 
 async fn traffic(address: SocketAddr) -> Vec<Answer> {
-    let ecgrid = Client::ecgrid(address, ECGRID_KEY).header("prefer", "handling=lenient");
+    let ecgrid = Client::ecgrid(address, ECGRID_KEY)
+        .header("prefer", "handling=lenient")
+        .header("user-agent", "private-agent")
+        .header("cookie", "private-cookie");
     let textus = Client::textus(address, TEXTUS_TOKEN).header("prefer", "handling=lenient");
     let mut answers = Vec::new();
     for (client, requests) in [(&ecgrid, OF_ECGRID), (&textus, OF_TEXTUS)] {
@@ -68,6 +79,10 @@ async fn traffic(address: SocketAddr) -> Vec<Answer> {
     }
     answers.push(ecgrid.clone().header("x-api-key", "no-key-of-ours").get("/v2/users/1042").await);
     answers.push(textus.header("authorization", "Bearer no-key-of-ours").get("/users/wqyODPA").await);
+    let repeated = ecgrid.clone().header("idempotency-key", "query-secret");
+    for _ in 0..2 {
+        answers.push(repeated.send("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan"}"#).await);
+    }
     // Somebody else has the address: this refusal is the vendor's own.
     let taken = r#"{"userId": 1042, "email": "jon.doe@textus.example"}"#;
     answers.push(ecgrid.send("PUT /v2/users", taken).await);
@@ -95,6 +110,7 @@ async fn logs_errors_and_reports_hold_no_secret() {
         if answer.status >= 400 {
             refused += 1;
             holds_no_secret("an error", &answer.text());
+            holds_no_secret("the head of an error", &format!("{:?}", answer.headers));
         }
         if answer.header("interlingua-fidelity").contains("report=") {
             reported += 1;
@@ -102,6 +118,13 @@ async fn logs_errors_and_reports_hold_no_secret() {
             holds_no_secret("a report", &report.text());
         }
     }
+    let metrics = Client::new(admin).get("/metrics").await.expect(200).text();
+    assert!(
+        metrics.contains("interlingua_fields_lost_total{"),
+        "the metrics are not those of these requests: {metrics}"
+    );
+    holds_no_secret("the metrics", &metrics);
+    assert!(!metrics.contains("private-member"), "what a client calls its members is no label");
     let (code, log) = aside(move || served.terminate()).await;
     drop(config);
     assert_eq!(code, Some(0));

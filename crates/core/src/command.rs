@@ -303,6 +303,30 @@ pub enum Field {
 }
 
 impl Field {
+    /// Every field but the single preferences.
+    pub const PLAIN: [Self; 20] = [
+        Self::User,
+        Self::Login,
+        Self::Email,
+        Self::Name,
+        Self::GivenName,
+        Self::FamilyName,
+        Self::Grants,
+        Self::Role,
+        Self::Scope,
+        Self::Status,
+        Self::Created,
+        Self::Avatar,
+        Self::Automated,
+        Self::HasPassword,
+        Self::Preferences,
+        Self::Password,
+        Self::Search,
+        Self::SearchScope,
+        Self::Page,
+        Self::Message,
+    ];
+
     /// The field's canonical name.
     pub fn name(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
@@ -332,30 +356,8 @@ impl Field {
 
     /// The field of that [name](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
-        const PLAIN: [Field; 20] = [
-            Field::User,
-            Field::Login,
-            Field::Email,
-            Field::Name,
-            Field::GivenName,
-            Field::FamilyName,
-            Field::Grants,
-            Field::Role,
-            Field::Scope,
-            Field::Status,
-            Field::Created,
-            Field::Avatar,
-            Field::Automated,
-            Field::HasPassword,
-            Field::Preferences,
-            Field::Password,
-            Field::Search,
-            Field::SearchScope,
-            Field::Page,
-            Field::Message,
-        ];
         let preference = || Some(Self::Preference(name.strip_prefix("preferences[")?.strip_suffix(']')?.into()));
-        PLAIN.into_iter().find(|field| field.name() == name).or_else(preference)
+        Self::PLAIN.into_iter().find(|field| field.name() == name).or_else(preference)
     }
 }
 

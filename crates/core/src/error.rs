@@ -26,6 +26,7 @@ struct Inner {
     retry_after: Option<Duration>,
     credential: Option<&'static str>,
     allowed: Option<String>,
+    fault: Option<Fault>,
 }
 
 /// What kind of failure it was; a caller decides by it.
@@ -85,6 +86,40 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 25] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::NoSuchPath,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::InProgress,
+        Self::KeyReused,
+        Self::RateLimited,
+        Self::TooLarge,
+        Self::TargetTooLong,
+        Self::HeadTooLarge,
+        Self::TooSlow,
+        Self::UnsupportedMedia,
+        Self::Unrepresentable,
+        Self::Unsupported,
+        Self::Unavailable,
+        Self::BadReply,
+        Self::Timeout,
+        Self::Overloaded,
+        Self::Partial,
+        Self::Internal,
+    ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn position(self) -> usize {
+        self as usize
+    }
+
     /// What a refusal with this status means, as far as HTTP goes. A refused credential is the gateway's own, and the
     /// client's was fine.
     pub fn of_refusal(status: http::StatusCode) -> Self {
@@ -119,6 +154,69 @@ impl Effect {
             Self::NothingSent => "nothing sent",
             Self::Refused => "upstream refused",
             Self::Unknown => "outcome unknown",
+        }
+    }
+}
+
+/// Whose fault a failure is: who has to change something before the same request can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The client's: the request asks for what it may not have, or what is not there.
+    Client,
+    /// The gateway's, or its operator's.
+    Gateway,
+    /// The upstream's.
+    Upstream,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Client, Self::Gateway, Self::Upstream];
+
+    /// The word for it in headers, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+            Self::Upstream => "upstream",
+        }
+    }
+
+    /// Whose fault it is that an upstream answered with this status, as far as HTTP goes.
+    pub fn of_refusal(status: http::StatusCode) -> Self {
+        let refusal = Refusal { status, code: None, text: None };
+        Error::refused(ErrorKind::of_refusal(status), refusal).fault()
+    }
+
+    /// The one place where it is decided.
+    fn of(kind: ErrorKind, effect: Effect) -> Self {
+        match kind {
+            ErrorKind::Malformed
+            | ErrorKind::Invalid
+            | ErrorKind::Unauthenticated
+            | ErrorKind::NotFound
+            | ErrorKind::NoSuchPath
+            | ErrorKind::MethodNotAllowed
+            | ErrorKind::Conflict
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::InProgress
+            | ErrorKind::KeyReused
+            | ErrorKind::TooLarge
+            | ErrorKind::TargetTooLong
+            | ErrorKind::HeadTooLarge
+            | ErrorKind::TooSlow
+            | ErrorKind::UnsupportedMedia
+            | ErrorKind::Unrepresentable => Self::Client,
+            // What the upstream forbids, it forbids our credential; and what it counts are the calls of all clients.
+            ErrorKind::Forbidden | ErrorKind::RateLimited if effect == Effect::NothingSent => Self::Client,
+            ErrorKind::Forbidden
+            | ErrorKind::RateLimited
+            | ErrorKind::Unavailable
+            | ErrorKind::BadReply
+            | ErrorKind::Timeout
+            // Of half a request, the first half was accepted.
+            | ErrorKind::Partial => Self::Upstream,
+            ErrorKind::Unsupported | ErrorKind::Overloaded | ErrorKind::Internal => Self::Gateway,
         }
     }
 }
@@ -201,6 +299,7 @@ impl Error {
             retry_after: None,
             credential: None,
             allowed: None,
+            fault: None,
         }))
     }
 
@@ -238,6 +337,7 @@ impl Error {
     pub fn partial(parts: Vec<Part>, cause: Self) -> Self {
         let mut error = Self::new(ErrorKind::Partial, "the request was carried out in part");
         error.0.effect = cause.0.effect;
+        error.0.fault = Some(cause.fault()).filter(|fault| *fault != Fault::Client);
         error.0.upstream = cause.0.upstream;
         error.0.retry_after = cause.0.retry_after;
         error.0.parts = parts;
@@ -269,6 +369,13 @@ impl Error {
         self
     }
 
+    /// The same error, where its kind does not tell whose fault it is.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.0.fault = Some(fault);
+        self
+    }
+
     /// The same error with the time after which a repeat makes sense.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
@@ -291,6 +398,14 @@ impl Error {
     /// What it means for the state of the upstream.
     pub fn effect(&self) -> Effect {
         self.0.effect
+    }
+
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        // A credential that the upstream does not know is the one that the gateway was given.
+        let unknown = self.0.upstream.as_ref().is_some_and(|refusal| refusal.status == http::StatusCode::UNAUTHORIZED);
+        let of_credential = (unknown && self.0.kind == ErrorKind::Unavailable).then_some(Fault::Gateway);
+        self.0.fault.or(of_credential).unwrap_or_else(|| Fault::of(self.0.kind, self.0.effect))
     }
 
     /// What happened, in general; the particulars are in the problems, notes and parts.
@@ -475,6 +590,52 @@ mod tests {
         }
         for status in [300, 301, 302, 303, 304, 408, 500, 503, 599] {
             assert_eq!(effect(status), Effect::Unknown, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_kind_stands_at_its_place() {
+        for (position, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.position(), position, "{kind:?}");
+        }
+        assert_eq!(ErrorKind::Internal.position() + 1, ErrorKind::ALL.len(), "a new kind goes before the last one");
+    }
+
+    #[test]
+    fn it_is_told_whose_fault_a_failure_is() {
+        use Fault::{Client, Gateway, Upstream};
+        for kind in ErrorKind::ALL {
+            // Before anything was sent, by the upstream's refusal, and where nobody knows.
+            let expected = match kind {
+                ErrorKind::Forbidden | ErrorKind::RateLimited => [Client, Upstream, Upstream],
+                ErrorKind::Unavailable | ErrorKind::BadReply | ErrorKind::Timeout | ErrorKind::Partial => [Upstream; 3],
+                ErrorKind::Unsupported | ErrorKind::Overloaded | ErrorKind::Internal => [Gateway; 3],
+                _ => [Client; 3],
+            };
+            let faults = [Effect::NothingSent, Effect::Refused, Effect::Unknown]
+                .map(|effect| Error::new(kind, "").with_effect(effect).fault());
+            assert_eq!(faults, expected, "{kind:?}");
+            assert_eq!(Error::new(kind, "").with_fault(Upstream).fault(), Upstream);
+        }
+    }
+
+    #[test]
+    fn a_credential_that_is_refused_is_the_gateways() {
+        let fault = |status| Fault::of_refusal(StatusCode::from_u16(status).unwrap());
+        assert_eq!(
+            [401, 403, 404, 422, 429, 500, 502, 302].map(fault).map(Fault::name),
+            ["gateway", "upstream", "client", "client", "upstream", "upstream", "upstream", "upstream"]
+        );
+    }
+
+    #[test]
+    fn half_a_request_is_never_the_clients_fault() {
+        for (kind, fault) in [
+            (ErrorKind::Invalid, Fault::Upstream),
+            (ErrorKind::Unavailable, Fault::Upstream),
+            (ErrorKind::Internal, Fault::Gateway),
+        ] {
+            assert_eq!(Error::partial(Vec::new(), Error::new(kind, "")).fault(), fault, "{kind:?}");
         }
     }
 }

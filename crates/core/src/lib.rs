@@ -14,6 +14,7 @@ mod query;
 mod roles;
 mod routes;
 mod schema;
+mod shape;
 mod user;
 mod validate;
 mod version;
@@ -23,7 +24,7 @@ pub use adapter::{
     Translated, Writing,
 };
 pub use command::{Access, Command, Field, Message, NewUser, Outcome, Password, Removal};
-pub use error::{Effect, Error, ErrorKind, Part, PartState, Problem, Refusal, Result};
+pub use error::{Effect, Error, ErrorKind, Fault, Part, PartState, Problem, Refusal, Result};
 pub use message::{Call, Reply, Request, Response, retry_after};
 pub use note::{Document, Note, NoteKind, Place, pointer_token};
 pub use patch::{GrantChange, NamePatch, Patch, Target, UserPatch};
@@ -32,6 +33,7 @@ pub use query::{Cursor, PageRequest, UserPage, UserQuery};
 pub use roles::RoleTable;
 pub use routes::Template;
 pub use schema::{Findings, Schema, SchemaError};
+pub use shape::{Shape, without_indices};
 pub use user::{
     Email, Grant, Known, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NotATime, NotAnEmail, Preferences, Role, Scope,
     ScopeId, Status, Text, Timestamp, User, UserId, is_preference_key, join_name, split_name,

@@ -74,7 +74,8 @@ impl Admin {
         }
     }
 
-    /// How well the cache of links and the upstreams do, in the text format of Prometheus. Links in memory need no cache.
+    /// How requests, the cache of links and the upstreams do, in the text format of Prometheus. Links in memory need no
+    /// cache.
     fn metrics(&self) -> Response<Body> {
         let service = self.service.load();
         let stats = service.shared.links.cache_stats().unwrap_or_default();
@@ -90,6 +91,8 @@ impl Admin {
                 format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
             })
             .collect();
+        let calls = service.upstreams.values().map(|upstream| (&*upstream.name, upstream.calls()));
+        text.push_str(&service.shared.metrics.text(calls));
         text.push_str(&upstream::metrics(service.upstreams.values().map(|upstream| &**upstream)));
         text.push_str(&self.reloads.metrics());
         let mut response = Response::new(body::whole(text));

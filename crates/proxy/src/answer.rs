@@ -49,6 +49,9 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
     let operation = route.face.dialect().find(request.method(), request.uri().path());
+    if let (Ok((operation, _)), Some(context)) = (&operation, request.extensions().get::<Context>()) {
+        context.is_for(operation.name);
+    }
     if operation.is_ok_and(|(operation, _)| operation.access == Access::Write) {
         let (shared, context) = (Arc::clone(&route.shared), Context::on(&request));
         match RepeatKey::of(request.headers())? {
@@ -118,6 +121,7 @@ pub(crate) fn translated(
     if let Some(handling) = handling {
         response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
     }
+    route.metrics.lost(&entries);
     let report = Report {
         id: context.id().to_owned(),
         face: route.face.dialect().name,

@@ -1,54 +1,259 @@
-//! Who a client is: its key, by the hash that the configuration holds.
+//! Who a client is: its key, by the hash that the configuration holds. And what it may do, and how often.
 
-use http::HeaderMap;
-use interlingua_core::{CredentialStyle, Error, Result, Text, UserId};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use std::{net::IpAddr, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method};
+use interlingua_core::{
+    Access, CredentialStyle, Dialect, Error, ErrorKind, Field, Problem, Result, Role, Text, UserId,
+};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::time::Instant;
 
-use crate::config::Client;
+use crate::{
+    config::{self, Grant, Rate},
+    logins::{FailedLogins, network_number},
+};
 
 /// The clients that may call.
 #[derive(Debug)]
-pub(crate) struct Clients(Vec<Client>);
+pub(crate) struct Clients {
+    clients: Vec<Client>,
+    /// Every key: its hash, from when on it is none any more, and whose it is.
+    keys: Vec<Key>,
+    failed: FailedLogins,
+}
+
+/// Without a debug print of the hash.
+struct Key {
+    digest: [u8; 32],
+    expires: Option<Timestamp>,
+    client: usize,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+/// Somebody who may call.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) name: Arc<str>,
+    config: config::Client,
+    pub(crate) allowance: Option<Allowance>,
+    /// From which network it called last.
+    network: AtomicU64,
+}
 
 impl Clients {
-    pub(crate) fn new(clients: Vec<Client>) -> Self {
-        Self(clients)
+    /// So many wrong keys may come from one address in a minute.
+    pub(crate) fn new(clients: Vec<config::Client>, failed_logins: u32) -> Self {
+        let keys = clients.iter().enumerate().flat_map(|(client, config)| {
+            config.keys.iter().map(move |key| Key { digest: key.digest, expires: key.expires, client })
+        });
+        let keys = keys.collect();
+        let clients = clients.into_iter().map(|config| Client {
+            name: config.name.as_str().into(),
+            allowance: config.rate.map(Allowance::new),
+            network: AtomicU64::default(),
+            config,
+        });
+        Self { clients: clients.collect(), keys, failed: FailedLogins::new(failed_logins) }
     }
 
-    /// The name of the client whose key a request carries at one of the places that its dialect has for it.
+    /// The client whose key a request carries at one of the places that its dialect has for it.
+    ///
+    /// From an address with too many wrong keys, only those are known who have called from it before: so nobody learns
+    /// anything by trying, and nobody who shares the address is kept out.
     ///
     /// # Errors
     ///
-    /// There is no key, more than one, or nobody's.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, styles: &[CredentialStyle]) -> Result<&str> {
+    /// There is no key, more than one, or nobody's; or there were too many that were wrong.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        styles: &[CredentialStyle],
+        address: Option<IpAddr>,
+    ) -> Result<&Client> {
         let Some((style, key)) = styles.iter().find_map(|style| Some((style, credential(headers, style)?))) else {
             let places: Vec<_> = styles.iter().map(place).collect();
             return Err(Error::unauthenticated(None, format!("a key is required: {}", places.join(" or "))));
         };
-        key.and_then(|key| self.owner(key)).ok_or_else(|| {
-            Error::unauthenticated(Some(style.header), format!("the key in {} is not known", style.header))
+        let pause = address.and_then(|address| self.failed.pause(address));
+        let client = match key.and_then(|key| self.owner(key)) {
+            Some(key) => {
+                let client = &self.clients[key.client];
+                let number = address.map_or(0, network_number);
+                if pause.is_some() && client.network.load(Relaxed) != number {
+                    Err("")
+                } else if key.expires.is_some_and(|end| end <= Timestamp::now()) {
+                    tracing::info!(client = &*client.name, "a key was used that has expired");
+                    return Err(refused(style, "has expired"));
+                } else {
+                    client.network.store(number, Relaxed);
+                    Ok(client)
+                }
+            }
+            None => Err("is not known"),
+        };
+        client.map_err(|why| match (pause, address) {
+            (Some(pause), _) => Error::new(ErrorKind::RateLimited, "too many keys from this address were wrong")
+                .with_retry_after(Some(pause)),
+            (None, Some(address)) => {
+                self.failed.count(address);
+                refused(style, why)
+            }
+            (None, None) => refused(style, why),
         })
     }
 
     /// The user that the client of this name is: a dialect, and its id there.
     pub(crate) fn user(&self, name: &str) -> Option<&(Text, UserId)> {
-        self.0.iter().find(|client| client.name == name)?.user.as_ref()
+        self.of(name)?.config.user.as_ref()
     }
 
-    /// Looks at every client, so that the time it takes says nothing about the key.
-    fn owner(&self, key: &[u8]) -> Option<&str> {
+    /// Makes sure that the client of this name may give a role.
+    ///
+    /// # Errors
+    ///
+    /// It may not.
+    pub(crate) fn may_grant(&self, name: &str, role: Option<Role>) -> Result<()> {
+        let most = match self.of(name).map(|client| client.config.grant) {
+            Some(Grant::Administrator) | None => return Ok(()),
+            Some(Grant::Ordinary) => Role::Support,
+            Some(Grant::None) => Role::None,
+        };
+        if role.is_none_or(|role| role <= most) {
+            return Ok(());
+        }
+        let message = "the client may not give this role; see `grant` in [[clients]]";
+        let expected = Problem::new(Field::Role, format!("expected a role that is not above {}", most.name()));
+        Err(Error::new(ErrorKind::Forbidden, message).with_problem(expected))
+    }
+
+    /// Whether the client of this name may give every role that a route lets anybody give.
+    pub(crate) fn may_grant_all(&self, name: &str) -> bool {
+        self.of(name).is_none_or(|client| client.config.grant == Grant::Administrator)
+    }
+
+    fn of(&self, name: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| &*client.name == name)
+    }
+
+    /// Looks at every key, so that the time it takes says nothing about it.
+    fn owner(&self, key: &[u8]) -> Option<&Key> {
         let hash: [u8; 32] = Sha256::digest(key).into();
         let mut found = 0_u64;
         let mut any = Choice::from(0);
-        for (position, client) in self.0.iter().enumerate() {
-            let same = client.key.ct_eq(&hash);
+        for (position, key) in self.keys.iter().enumerate() {
+            let same = key.digest.ct_eq(&hash);
             found.conditional_assign(&(position as u64), same);
             any |= same;
         }
         let position = usize::try_from(found).ok()?;
-        bool::from(any).then(|| self.0[position].name.as_str())
+        bool::from(any).then(|| &self.keys[position])
     }
+}
+
+fn refused(style: &CredentialStyle, why: &str) -> Error {
+    Error::unauthenticated(Some(style.header), format!("the key in {} {why}", style.header))
+}
+
+impl Client {
+    /// Makes sure that the client may use the route of this face to this upstream for this.
+    ///
+    /// # Errors
+    ///
+    /// It may not.
+    pub(crate) fn may(&self, face: &Dialect, upstream: &str, method: &Method, path: &str) -> Result<()> {
+        let forbidden = |message| Err(Error::new(ErrorKind::Forbidden, message));
+        let routes = self.config.routes.as_ref();
+        if routes.is_some_and(|routes| !routes.iter().any(|route| route.is(face.name, upstream))) {
+            return forbidden("the client may not use this route; see `routes` in [[clients]]");
+        }
+        let Some(allowed) = &self.config.allow else { return Ok(()) };
+        let is_allowed = match face.find(method, path) {
+            Ok((operation, _)) => {
+                let kind = if operation.access == Access::Read { "read" } else { "write" };
+                allowed.contains(kind) || allowed.contains(operation.name)
+            }
+            // What is no operation falls back, or is refused for that.
+            Err(_) => allowed.contains("fallback"),
+        };
+        if is_allowed { Ok(()) } else { forbidden("the client may not do this; see `allow` in [[clients]]") }
+    }
+}
+
+/// How often a client may call: as often as its rate says at once, and then as they come back, evenly in time. One number
+/// holds it, the time at which all would be there again (GCRA), so that to take one is a compare-and-swap.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    rate: Rate,
+    start: Instant,
+    /// In nanoseconds since the start.
+    full: AtomicU64,
+}
+
+/// What a client is told of its allowance, in the words of draft-ietf-httpapi-ratelimit-headers.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// `RateLimit-Policy`.
+    pub(crate) policy: HeaderValue,
+    /// `RateLimit`.
+    pub(crate) left: HeaderValue,
+}
+
+impl Allowance {
+    fn new(rate: Rate) -> Self {
+        Self { rate, start: Instant::now(), full: AtomicU64::default() }
+    }
+
+    /// Takes one call, and tells what is left.
+    ///
+    /// # Errors
+    ///
+    /// None is left.
+    pub(crate) fn take(&self) -> (Told, Result<()>) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (now, per) = (nanos(self.start.elapsed()), nanos(self.rate.per));
+        let each = (per / u64::from(self.rate.calls.get())).max(1);
+        let taken = self.full.fetch_update(Relaxed, Relaxed, |full| {
+            let full = full.max(now) + each;
+            (full - now <= per.max(each)).then_some(full)
+        });
+        let full = self.full.load(Relaxed).max(now);
+        let left = per.saturating_sub(full - now) / each;
+        let told = self.told(left, Duration::from_nanos(full - now));
+        match taken {
+            Ok(_) => (told, Ok(())),
+            Err(_) => {
+                let message = "the client has made as many calls as it may; see `rate` in [[clients]]";
+                let next = Duration::from_nanos((full + each).saturating_sub(now + per));
+                let delay = Duration::from_secs(seconds(next).max(1));
+                (told, Err(Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(delay))))
+            }
+        }
+    }
+
+    fn told(&self, left: u64, full_in: Duration) -> Told {
+        let value = |text: String| HeaderValue::try_from(text).expect("digits, letters and a few marks");
+        Told {
+            policy: value(format!("\"client\";q={};w={}", self.rate.calls, self.rate.per.as_secs())),
+            left: value(format!("\"client\";r={left};t={}", seconds(full_in))),
+        }
+    }
+}
+
+/// Rather one second more than one less.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// The credential at one place: `None` when there is none, `Some(None)` when there is something else.
@@ -72,25 +277,51 @@ fn place(style: &CredentialStyle) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
+    use tokio::time::advance;
 
     use super::*;
+    use crate::config::{ClientKey, ClientRoute};
 
     const STYLES: &[CredentialStyle] = &[
         CredentialStyle { header: "x-api-key", scheme: None },
         CredentialStyle { header: "authorization", scheme: Some("Bearer") },
     ];
 
-    #[track_caller]
-    fn check(headers: &[(&'static str, &'static str)], expected: Result<&str, Option<&str>>) {
-        let client = |name: &str, key: &str| Client { name: name.into(), key: Sha256::digest(key).into(), user: None };
-        let clients = Clients::new(vec![client("first", "one"), client("second", "two")]);
+    fn client(name: &str, keys: &[(&str, Option<&str>)]) -> config::Client {
+        let key = |&(key, expires): &(&str, Option<&str>)| ClientKey {
+            digest: Sha256::digest(key).into(),
+            expires: expires.map(|time| time.parse().unwrap()),
+        };
+        config::Client {
+            name: name.into(),
+            keys: keys.iter().map(key).collect(),
+            user: None,
+            allow: None,
+            routes: None,
+            grant: Grant::default(),
+            rate: None,
+        }
+    }
+
+    fn clients() -> Clients {
+        let past_and_future =
+            [("old", Some("2020-01-01T00:00:00Z")), ("new", Some("2999-01-01T00:00:00Z")), ("two", None)];
+        Clients::new(vec![client("first", &[("one", None)]), client("second", &past_and_future)], 3)
+    }
+
+    fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        match (clients.authenticate(&map, STYLES), expected) {
-            (Ok(name), Ok(expected)) => assert_eq!(name, expected),
+        map
+    }
+
+    #[track_caller]
+    fn check(with: &[(&'static str, &'static str)], expected: Result<&str, Option<&str>>) {
+        match (clients().authenticate(&headers(with), STYLES, None), expected) {
+            (Ok(client), Ok(expected)) => assert_eq!(&*client.name, expected),
             (Err(error), Err(header)) => {
                 assert_eq!(error.credential(), header);
                 assert!(!error.message().contains("one"), "{error}");
@@ -112,5 +343,100 @@ mod tests {
         check(&[("authorization", "two")], Err(Some("authorization")));
         check(&[("authorization", "Basic two")], Err(Some("authorization")));
         check(&[("authorization", "Bearertwo")], Err(Some("authorization")));
+    }
+
+    #[test]
+    fn a_key_counts_until_it_expires() {
+        check(&[("x-api-key", "new")], Ok("second"));
+        check(&[("x-api-key", "old")], Err(Some("x-api-key")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_tries_too_many_keys_learns_nothing_more() {
+        let clients = clients();
+        let [here, there] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(|address| Some(IpAddr::from(address)));
+        let ask = |key: &str, from| clients.authenticate(&headers(&[("x-api-key", key)]), STYLES, from).map(|_| ());
+        ask("one", here).unwrap();
+        for _ in 0..3 {
+            assert_eq!(ask("guess", here).unwrap_err().kind(), ErrorKind::Unauthenticated);
+        }
+        let errors = ["guess", "two", "old"].map(|key| ask(key, here).unwrap_err());
+        for error in errors {
+            assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(Duration::from_secs(60))));
+        }
+        ask("one", here).unwrap();
+        ask("two", there).unwrap();
+        advance(Duration::from_secs(60)).await;
+        ask("two", here).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_allowance_comes_back_evenly() {
+        let rate = Rate { calls: 4.try_into().unwrap(), per: Duration::from_secs(2) };
+        let allowance = Allowance::new(rate);
+        let left = |told: &Told| told.left.to_str().unwrap().to_owned();
+        let (told, taken) = allowance.take();
+        taken.unwrap();
+        assert_eq!((told.policy.to_str().unwrap(), &*left(&told)), ("\"client\";q=4;w=2", "\"client\";r=3;t=1"));
+        for _ in 0..3 {
+            allowance.take().1.unwrap();
+        }
+        let (told, refused) = allowance.take();
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(Duration::from_secs(1))));
+        assert_eq!(left(&told), "\"client\";r=0;t=2");
+        advance(Duration::from_millis(500)).await;
+        allowance.take().1.unwrap();
+        assert!(allowance.take().1.is_err());
+        advance(Duration::from_secs(60)).await;
+        assert_eq!((0..9).filter(|_| allowance.take().1.is_ok()).count(), 4);
+    }
+
+    #[test]
+    fn a_client_may_do_what_it_is_allowed() {
+        let allowed = |allow: &[&str], method: Method, path: &str| {
+            let allow = Some(allow.iter().map(|word| (*word).to_owned()).collect());
+            let clients = Clients::new(vec![config::Client { allow, ..client("a", &[]) }], 1);
+            let dialect = interlingua_core::Adapter::dialect(&interlingua_textus::Textus::new()).name;
+            assert_eq!(dialect, "textus");
+            let textus = interlingua_textus::Textus::new();
+            clients.clients[0].may(interlingua_core::Adapter::dialect(&textus), "u", &method, path).is_ok()
+        };
+        assert!(allowed(&["read"], Method::GET, "/users/a"));
+        assert!(!allowed(&["read"], Method::PUT, "/users/a"));
+        assert!(allowed(&["write"], Method::PUT, "/users/a"));
+        assert!(!allowed(&["write"], Method::GET, "/users"));
+        assert!(allowed(&["update-user"], Method::PUT, "/users/a"));
+        assert!(!allowed(&["update-user"], Method::DELETE, "/users/a"));
+        assert!(!allowed(&["read", "write"], Method::GET, "/a/messages"));
+        assert!(allowed(&["fallback"], Method::GET, "/a/messages"));
+        assert!(!allowed(&[], Method::GET, "/users/a"));
+    }
+
+    #[test]
+    fn a_client_may_use_the_routes_that_it_has() {
+        let textus = interlingua_textus::Textus::new();
+        let dialect = interlingua_core::Adapter::dialect(&textus);
+        let may = |face: Option<&str>, upstream: Option<&str>| {
+            let route = ClientRoute { face: face.map(Into::into), upstream: upstream.map(Into::into) };
+            let config = config::Client { routes: Some(vec![route]), ..client("a", &[]) };
+            let clients = Clients::new(vec![config], 1);
+            clients.clients[0].may(dialect, "ecgrid", &Method::GET, "/users").is_ok()
+        };
+        assert!(may(Some("textus"), Some("ecgrid")) && may(None, Some("ecgrid")) && may(Some("textus"), None));
+        assert!(!may(Some("ecgrid"), None) && !may(None, Some("textus")));
+    }
+
+    #[test]
+    fn a_client_gives_no_role_beyond_its_grant() {
+        let most = |grant| {
+            let clients = Clients::new(vec![config::Client { grant, ..client("a", &[]) }], 1);
+            let roles = [Role::None, Role::Restricted, Role::Member, Role::Support, Role::Administrator, Role::System];
+            clients.may_grant("a", None).unwrap();
+            roles.into_iter().filter(|role| clients.may_grant("a", Some(*role)).is_ok()).max()
+        };
+        assert_eq!(most(Grant::None), Some(Role::None));
+        assert_eq!(most(Grant::Ordinary), Some(Role::Support));
+        assert_eq!(most(Grant::Administrator), Some(Role::System));
     }
 }

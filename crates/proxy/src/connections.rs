@@ -94,7 +94,7 @@ impl Connections {
         {
             tracing::warn!(refused, "connections were refused: more than limits.connections(_per_address) allow");
         }
-        Some(Arc::new(Connection { id: id?, displaced, all: Arc::clone(self) }))
+        Some(Arc::new(Connection { id: id?, address, displaced, all: Arc::clone(self) }))
     }
 
     /// Closes the connection that has waited longest.
@@ -166,6 +166,8 @@ impl Open {
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: Id,
+    /// Where it comes from, as far as that counts as one address.
+    pub(crate) address: IpAddr,
     displaced: CancellationToken,
     all: Arc<Connections>,
 }

@@ -1,7 +1,7 @@
 //! Carrying out a plan: one call after the other, and when one fails, telling what was done.
 
 use interlingua_core::{
-    Access, Adapter, Call, Command, Document, Effect, Error, ErrorKind, Note, Outcome, Part, Reply, Result, Step,
+    Access, Adapter, Call, Command, Document, Effect, Error, ErrorKind, Fault, Note, Outcome, Part, Reply, Result, Step,
 };
 use interlingua_links::State;
 use tokio::time::Instant;
@@ -232,7 +232,7 @@ struct Failure {
 
 fn taken_over() -> Error {
     let message = "the gateway stood still, and another one has taken the request over";
-    Error::new(ErrorKind::Unavailable, message).with_effect(Effect::Unknown)
+    Error::new(ErrorKind::Unavailable, message).with_effect(Effect::Unknown).with_fault(Fault::Gateway)
 }
 
 /// The error of a plan that failed; with what became of each write, where anything was applied.

@@ -217,21 +217,23 @@ impl Service {
         }
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let (adapter, _) = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
+            let (adapter, validator) = adapters.get(upstream.dialect).ok_or(StartError::Dialect(upstream.dialect))?;
             let adapter = Arc::clone(adapter);
             let upstream = match stays(name, upstream) {
                 Some(before) => before.spoken_to_by(adapter),
                 None => Upstream::new(name, upstream, adapter)
-                    .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?,
+                    .map_err(|_| StartError::Declaration(upstream.dialect, "the scheme of its credential"))?
+                    .observed(validator),
             };
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
-        let Lasting { links, reports, writes, releases, busy } = lasting;
+        let Lasting { links, reports, metrics, writes, releases, busy } = lasting;
         let shared = Shared {
             links,
-            clients: Clients::new(config.clients.clone()),
+            clients: Clients::new(config.clients.clone(), config.limits.failed_logins.get()),
             limits: config.limits.clone(),
             reports,
+            metrics,
             overloads: Rarely::default(),
             credential_headers: adapters
                 .values()
@@ -249,7 +251,12 @@ impl Service {
 
     /// The routes of a listener.
     fn routes(&self, listener: &config::Listener) -> Result<Routes, StartError> {
-        listener.routes.iter().map(|route| self.route(route)).collect::<Result<_, _>>().map(Routes::new)
+        listener
+            .routes
+            .iter()
+            .map(|route| self.route(route))
+            .collect::<Result<_, _>>()
+            .map(|routes| Routes::new(routes, &self.shared.metrics.nobody))
     }
 
     /// # Errors
@@ -257,11 +264,17 @@ impl Service {
     /// The route names a dialect or an upstream that the configuration does not have.
     pub(crate) fn route(&self, route: &config::Route) -> Result<Arc<Route>, StartError> {
         let (face, validator) = self.adapters.get(route.face).ok_or(StartError::Dialect(route.face))?;
+        let upstream = self.upstream(&route.upstream)?;
+        let fallback = route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?;
+        let metrics =
+            |upstream: &Upstream| self.shared.metrics.pair(&**face, &upstream.name, &*upstream.adapter, &route.loss);
         Ok(Arc::new(Route {
             face: Arc::clone(face),
             validator: Arc::clone(validator),
-            upstream: self.upstream(&route.upstream)?,
-            fallback: route.fallback.as_deref().map(|name| self.upstream(name)).transpose()?,
+            metrics: metrics(&upstream),
+            fallback_metrics: fallback.as_deref().map(metrics),
+            upstream,
+            fallback,
             loss: route.loss.clone(),
             removal: route.removal,
             on_partial: route.on_partial,

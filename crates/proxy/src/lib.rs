@@ -23,6 +23,8 @@ mod linking;
 mod listing;
 mod locks;
 mod log;
+mod logins;
+mod metrics;
 mod pass;
 mod ports;
 mod prefer;

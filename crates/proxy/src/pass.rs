@@ -7,7 +7,10 @@ use http::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use interlingua_core::{Access, Call, Command, Effect, ErrorKind, Outcome, Reply, Request, Result, Step, User, UserId};
+use interlingua_core::{
+    Access, Call, Command, Document, Effect, Error, ErrorKind, Field, Note, Outcome, Reading, Reply, Request, Result,
+    Step, User, UserId,
+};
 use interlingua_links::State;
 use tokio::time::Instant;
 
@@ -47,8 +50,11 @@ pub(crate) async fn pass(
     context: &Context,
     deadline: Instant,
 ) -> Result<Response<Body>> {
-    let (operation, _, reading) = route.validator.read(&*route.face, request)?;
+    let (operation, notes, reading) = route.validator.read(&*route.face, request)?;
     context.is_for(operation.name);
+    if operation.access == Access::Write {
+        may_grant(route, context, &notes, reading.as_ref())?;
+    }
     let Passing { method, mut target, headers, body } = passing;
     let command = reading.map(|reading| reading.command);
     if let Ok(Command::GetSelf) = command {
@@ -127,6 +133,31 @@ pub(crate) async fn pass(
         response.extensions_mut().insert(not_done);
     }
     Ok(response)
+}
+
+/// Makes sure that the client may give the roles that a write gives, also where it is the upstream that reads it.
+fn may_grant(route: &Route, context: &Context, notes: &[Note], reading: Result<&Reading, &Error>) -> Result<()> {
+    let clients = &route.shared.clients;
+    if clients.may_grant_all(context.client()) {
+        return Ok(());
+    }
+    let forbidden =
+        || Error::new(ErrorKind::Forbidden, "nobody can tell which roles this gives, and the client may not give all");
+    match reading {
+        Ok(reading) => clients.may_grant(context.client(), reading.command.highest_role())?,
+        // It is known, and none of the users' roles is its affair.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {}
+        Err(_) => return Err(forbidden()),
+    }
+    // A member that is not known here may be known to the vendor, in other letters or at this operation, too.
+    let last = |pointer: &str| pointer.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let of_roles: Vec<_> = [Field::Role, Field::Grants]
+        .iter()
+        .flat_map(|field| {
+            [Document::Request, Document::Response].map(|document| last(&route.face.pointer(field, document)))
+        })
+        .collect();
+    if notes.iter().any(|note| of_roles.contains(&last(&route.pointer(note)))) { Err(forbidden()) } else { Ok(()) }
 }
 
 /// A write that passes, as the journal has it: without its body, which is not kept, and its query, which may be personal.

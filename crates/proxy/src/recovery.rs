@@ -241,13 +241,14 @@ async fn bring_to_end(
     entry: Entry,
     way: Way,
 ) -> Result<()> {
-    let (user, may_arrive) = (entry.intent.user.clone(), may_arrive(shared, upstream, &entry));
+    let (user, client) = (entry.intent.user.clone(), entry.intent.client.clone());
+    let may_arrive = may_arrive(shared, upstream, &entry);
     let mut ledger = Ledger::taken_over(journal, entry).ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "what was to be sent is not kept: it passed, or there is no journal.key")
     })?;
     let settling = Settling {
         adapter: &*upstream.adapter,
-        transport: &Direct(upstream),
+        transport: &Direct { upstream, client: &client },
         user: user.as_ref(),
         until: Instant::now() + SETTLE,
         may_arrive,
@@ -304,8 +305,11 @@ fn tell(entry: &Entry, message: &str) {
     );
 }
 
-/// Calls an upstream for nobody in particular.
-struct Direct<'a>(&'a Upstream);
+/// Calls an upstream for a client that does not wait for it, with the credential that it has there.
+struct Direct<'a> {
+    upstream: &'a Upstream,
+    client: &'a str,
+}
 
 impl Transport for Direct<'_> {
     async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
@@ -313,6 +317,6 @@ impl Transport for Direct<'_> {
             Stage::Settling(until) => until,
             Stage::First | Stage::Begun => Instant::now() + SETTLE,
         };
-        self.0.call(call, stage, &Context::new(), until).await
+        self.upstream.call(call, stage, &Context::for_client(self.client), until).await
     }
 }

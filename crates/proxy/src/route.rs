@@ -15,9 +15,10 @@ use crate::{
     config::{Limits, OnCrash, OnPartial},
     executor::Executor,
     ledger::Care,
-    linking::{Pair, store_error},
+    linking::{self, store_error},
     listing::Places,
     locks::Held,
+    metrics::{Metrics, Pair},
     rarely::Rarely,
     repeat_key::RepeatKey,
     report::Reports,
@@ -39,6 +40,9 @@ pub(crate) struct Route {
     pub(crate) on_partial: OnPartial,
     /// Where the pages of numbered lists begin.
     pub(crate) places: Places,
+    /// What is counted of what goes to the upstream, and of what falls back.
+    pub(crate) metrics: Arc<Pair>,
+    pub(crate) fallback_metrics: Option<Arc<Pair>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -49,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Clients,
     pub(crate) limits: Limits,
     pub(crate) reports: Arc<Reports>,
+    pub(crate) metrics: Arc<Metrics>,
     /// How many requests were refused as there was too much to do.
     pub(crate) overloads: Rarely,
     /// The headers in which any dialect has a credential.
@@ -71,6 +76,7 @@ pub(crate) struct Shared {
 pub(crate) struct Lasting {
     pub(crate) links: Arc<dyn Links>,
     pub(crate) reports: Arc<Reports>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) writes: TaskTracker,
     pub(crate) releases: TaskTracker,
     pub(crate) busy: Busy,
@@ -80,15 +86,16 @@ impl Lasting {
     /// With these links, and nothing else yet.
     pub(crate) fn new(links: Arc<dyn Links>) -> Self {
         let (writes, releases) = (TaskTracker::new(), TaskTracker::new());
-        Self { links, reports: Arc::default(), writes, releases, busy: Busy::default() }
+        Self { links, reports: Arc::default(), metrics: Arc::default(), writes, releases, busy: Busy::default() }
     }
 }
 
 impl Shared {
     pub(crate) fn lasting(&self) -> Lasting {
-        let Self { links, reports, writes, releases, busy, .. } = self;
+        let Self { links, reports, metrics, writes, releases, busy, .. } = self;
         Lasting {
             links: Arc::clone(links),
+            metrics: Arc::clone(metrics),
             reports: Arc::clone(reports),
             writes: writes.clone(),
             releases: releases.clone(),
@@ -109,8 +116,8 @@ impl Route {
     }
 
     /// The two dialects, and what links their ids.
-    pub(crate) fn pair(&self) -> Pair<'_> {
-        Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
+    pub(crate) fn pair(&self) -> linking::Pair<'_> {
+        linking::Pair { links: &*self.shared.links, face: &*self.face, upstream: &*self.upstream.adapter }
     }
 
     /// What carries plans out at the upstream.
@@ -186,6 +193,12 @@ impl Route {
         (is_another && !matches!(*method, Method::CONNECT | Method::TRACE)).then_some(upstream)
     }
 
+    /// What is counted of requests that go to that upstream.
+    pub(crate) fn metrics_of(&self, upstream: &str) -> &Pair {
+        let fallback = self.fallback_metrics.as_deref().filter(|_| upstream != self.upstream.name);
+        fallback.unwrap_or(&self.metrics)
+    }
+
     /// Whether both sides speak the same dialect, so that bytes pass as they come.
     pub(crate) fn passes(&self) -> bool {
         self.face.dialect().name == self.upstream.adapter.dialect().name
@@ -203,17 +216,26 @@ impl fmt::Debug for Route {
 
 /// The routes of a listener, by what their paths start with.
 #[derive(Clone, Debug)]
-pub(crate) struct Routes(Arc<Vec<Arc<Route>>>);
+pub(crate) struct Routes {
+    routes: Arc<Vec<Arc<Route>>>,
+    nobody: Arc<Pair>,
+}
 
 impl Routes {
-    pub(crate) fn new(mut routes: Vec<Arc<Route>>) -> Self {
+    /// Requests that none of them is for are counted with `nobody`.
+    pub(crate) fn new(mut routes: Vec<Arc<Route>>, nobody: &Arc<Pair>) -> Self {
         // The longest prefix first, so that the first one that fits is the nearest.
         routes.sort_by_key(|route| std::cmp::Reverse(route.face.dialect().prefix.len()));
-        Self(Arc::new(routes))
+        Self { routes: Arc::new(routes), nobody: Arc::clone(nobody) }
     }
 
     /// The route of a path.
     pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
-        self.0.iter().find(|route| path.starts_with(route.face.dialect().prefix))
+        self.routes.iter().find(|route| path.starts_with(route.face.dialect().prefix))
+    }
+
+    /// What is counted of requests that no route is for.
+    pub(crate) fn nobody(&self) -> &Pair {
+        &self.nobody
     }
 }

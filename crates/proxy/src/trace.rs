@@ -1,19 +1,32 @@
 //! What follows a request on its way: its id, its trace, and when it began.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
-use interlingua_core::{Effect, Error, ErrorKind};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use interlingua_core::{Effect, Error, ErrorKind, Fault};
 use tokio::time::Instant;
 use uuid::{Builder, fmt::Hyphenated};
 
-use crate::{repeat_key::RepeatKey, route::Route};
+use crate::{
+    auth::Told,
+    metrics::{self, Pair, Verb},
+    repeat_key::RepeatKey,
+    route::Route,
+};
 
 /// The header that names a request, in and out and towards the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers that say how often a client may call, and how much of that is left.
+pub(crate) const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const RATE_LEFT: HeaderName = HeaderName::from_static("ratelimit");
+/// The header of an error that says whose fault it is.
+pub(crate) const FAULT: HeaderName = HeaderName::from_static("interlingua-fault");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -24,6 +37,7 @@ pub(crate) struct Context {
     traceparent: Option<HeaderValue>,
     tracestate: Option<HeaderValue>,
     pub(crate) started: Instant,
+    method: Verb,
     pub(crate) seen: Arc<Seen>,
 }
 
@@ -32,12 +46,16 @@ pub(crate) struct Context {
 pub(crate) struct Seen {
     /// The name of the client.
     pub(crate) client: OnceLock<Arc<str>>,
+    /// What the client is told of how often it may call.
+    pub(crate) allowance: OnceLock<Told>,
     /// The name of the operation.
     pub(crate) operation: OnceLock<String>,
     /// The key under which what came of the request is kept, for when it is sent again.
     pub(crate) repeat: OnceLock<RepeatKey>,
     /// The name of the upstream, where it is another than the route's.
     pub(crate) upstream: OnceLock<String>,
+    /// How many calls were made of it so far.
+    pub(crate) calls: AtomicU32,
     pub(crate) success: OnceLock<Success>,
     pub(crate) failure: OnceLock<Failure>,
 }
@@ -55,17 +73,28 @@ pub(crate) struct Success {
 pub(crate) struct Failure {
     pub(crate) kind: ErrorKind,
     pub(crate) effect: Effect,
+    pub(crate) fault: Fault,
+    /// Whether something was done, and taken back.
+    pub(crate) is_undone: bool,
     pub(crate) message: String,
 }
 
 impl Context {
     /// A request of our own.
     pub(crate) fn new() -> Self {
-        Self::of(&HeaderMap::new())
+        Self::of(&Method::GET, &HeaderMap::new())
+    }
+
+    /// What is done without a request of the client of this name, but for it.
+    pub(crate) fn for_client(name: &str) -> Self {
+        let context = Self::new();
+        // It is fresh.
+        let _ = context.seen.client.set(name.into());
+        context
     }
 
     /// A client's request: its own id where that is one, else a fresh one.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         let request_id = headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned();
         let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
         Self {
@@ -74,6 +103,7 @@ impl Context {
             tracestate: traceparent.as_ref().and_then(|_| headers.get(TRACESTATE)).cloned(),
             traceparent,
             started: Instant::now(),
+            method: Verb::of(method),
             seen: Arc::default(),
         }
     }
@@ -86,7 +116,7 @@ impl Context {
     /// Notes which operation the request turned out to be for.
     pub(crate) fn is_for(&self, operation: &str) {
         // The first one counts; a request is for one operation.
-        let _ = self.seen.operation.set(operation.to_owned());
+        self.seen.operation.get_or_init(|| operation.to_owned());
     }
 
     /// The request's id as text.
@@ -102,8 +132,47 @@ impl Context {
     /// Notes what went wrong.
     pub(crate) fn fails(&self, error: &Error) {
         // The first one counts; what fails later fails because of it.
-        let _ =
-            self.seen.failure.set(Failure { kind: error.kind(), effect: error.effect(), message: error.to_string() });
+        let _ = self.seen.failure.set(Failure {
+            kind: error.kind(),
+            effect: error.effect(),
+            fault: error.fault(),
+            is_undone: !error.parts().is_empty() && error.kind() != ErrorKind::Partial,
+            message: error.to_string(),
+        });
+    }
+
+    /// Whose fault it is that a request is answered with this status; nobody's, where it is not an error. What passes and
+    /// is one is judged by its status.
+    fn fault(&self, status: StatusCode) -> Option<Fault> {
+        let is_error = status.is_client_error() || status.is_server_error();
+        let by_status = || is_error.then(|| Fault::of_refusal(status));
+        self.seen.failure.get().map(|failure| failure.fault).or_else(by_status)
+    }
+
+    /// The same for the answer's header.
+    pub(crate) fn fault_header(&self, route: Option<&Route>, status: StatusCode) -> Option<HeaderValue> {
+        let fault = self.fault(status)?;
+        // Nobody has sent anything on for a path that no route has.
+        let upstream = route.map(|route| self.upstream(route)).filter(|_| fault == Fault::Upstream);
+        let named = upstream.and_then(|name| HeaderValue::try_from(format!("{} {name}", fault.name())).ok());
+        let nobody = if route.is_none() { Fault::Client } else { fault };
+        Some(named.unwrap_or(HeaderValue::from_static(nobody.name())))
+    }
+
+    /// The name of the upstream that the request is for.
+    fn upstream<'a>(&'a self, route: &'a Route) -> &'a str {
+        self.seen.upstream.get().map_or(&route.upstream.name, String::as_str)
+    }
+
+    /// Counts the request, which has ended.
+    pub(crate) fn count(&self, pair: &Pair, status: StatusCode) {
+        let (method, took) = (self.method, self.started.elapsed());
+        pair.count(metrics::Request { method, status, took, seen: &self.seen });
+    }
+
+    /// Notes that a call is made.
+    pub(crate) fn calls(&self) {
+        self.seen.calls.fetch_add(1, Relaxed);
     }
 
     /// Tells what became of the request, which has ended.
@@ -112,10 +181,13 @@ impl Context {
     pub(crate) fn tell(&self, route: Option<&Route>, status: StatusCode) {
         let seen = &*self.seen;
         let face = route.map_or("", |route| route.face.dialect().name);
-        let of_route = route.map_or("", |route| route.upstream.name.as_str());
-        let upstream = seen.upstream.get().map_or(of_route, String::as_str);
+        let upstream = route.map_or("", |route| self.upstream(route));
         let client = self.client();
         let operation = seen.operation.get().map_or("", String::as_str);
+        let fault = self.fault(status).map(Fault::name);
+        if let Some(route) = route {
+            self.count(route.metrics_of(upstream), status);
+        }
         let (status, refused) = (status.as_u16(), status.is_client_error());
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
         let (calls, dropped, narrowed) =
@@ -130,6 +202,7 @@ impl Context {
                         upstream,
                         client,
                         status,
+                        fault,
                         refused,
                         error.message = message,
                         "requests refused: too much to do"
@@ -143,19 +216,20 @@ impl Context {
                 client,
                 operation,
                 status,
+                fault,
                 duration_ms,
                 calls,
                 dropped,
                 narrowed,
                 "request answered"
             ),
-            Some(Failure { kind, effect, message }) if refused => tracing::info!(
-                request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
+            Some(Failure { kind, effect, message, .. }) if refused => tracing::info!(
+                request.id = self.id(), face, upstream, client, operation, status, fault, duration_ms, error.kind = ?kind,
                 error.effect = effect.name(), error.message = message, "request refused"
             ),
             // An answer that had begun before it failed has a status of its own.
-            Some(Failure { kind, effect, message }) => tracing::warn!(
-                request.id = self.id(), face, upstream, client, operation, status, duration_ms, error.kind = ?kind,
+            Some(Failure { kind, effect, message, .. }) => tracing::warn!(
+                request.id = self.id(), face, upstream, client, operation, status, fault, duration_ms, error.kind = ?kind,
                 error.effect = effect.name(), error.message = message, "request failed"
             ),
         }
@@ -218,7 +292,7 @@ mod tests {
             .insert(TRACEPARENT, HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let mut sent = HeaderMap::new();
-        Context::of(&headers).pass_on(&mut sent);
+        Context::of(&Method::GET, &headers).pass_on(&mut sent);
         assert_eq!(sent, headers);
     }
 
@@ -229,7 +303,7 @@ mod tests {
         headers.insert(TRACEPARENT, HeaderValue::from_static("00-0-0-01"));
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let mut sent = headers.clone();
-        Context::of(&headers).pass_on(&mut sent);
+        Context::of(&Method::GET, &headers).pass_on(&mut sent);
         assert_eq!(sent[REQUEST_ID].len(), 36);
         assert_eq!(sent.len(), 1);
     }

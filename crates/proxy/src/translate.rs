@@ -84,6 +84,7 @@ pub(crate) async fn translate(
 ) -> Result<Answer> {
     let understood = understand(&route, &request)?;
     context.is_for(&understood.operation);
+    route.shared.clients.may_grant(context.client(), understood.command.highest_role())?;
     let preferred = Handling::of(headers).map(Handling::on_loss);
     let if_match = IfMatch::on(understood.access, headers)?;
     unless_there(&understood.command, understood.access, headers)?;

@@ -93,8 +93,8 @@ fn invalid(adapter: &dyn Adapter, validator: &Validator, call: &Call, with_query
 
 /// An error of every kind, and errors with everything that can be in one.
 pub fn every_error() -> Vec<Error> {
-    let mut errors: Vec<_> = KINDS.iter().map(|kind| Error::new(*kind, "what happened, in general")).collect();
-    errors.extend(KINDS.iter().flat_map(|kind| REFUSALS.map(|status| refused(*kind, status))));
+    let mut errors = Vec::from(ErrorKind::ALL.map(|kind| Error::new(kind, "what happened, in general")));
+    errors.extend(ErrorKind::ALL.iter().flat_map(|kind| REFUSALS.map(|status| refused(*kind, status))));
     errors.extend([
         Error::invalid(vec![
             Problem::new(Place::request("/a~1b"), "required"),
@@ -132,75 +132,4 @@ fn parts() -> Vec<Part> {
         PartState::Undone => vec![Field::Password],
     };
     states.into_iter().map(|state| Part { fields: fields(state), state }).collect()
-}
-
-const KINDS: [ErrorKind; 25] = [
-    ErrorKind::Malformed,
-    ErrorKind::Invalid,
-    ErrorKind::Unauthenticated,
-    ErrorKind::Forbidden,
-    ErrorKind::NotFound,
-    ErrorKind::NoSuchPath,
-    ErrorKind::MethodNotAllowed,
-    ErrorKind::Conflict,
-    ErrorKind::PreconditionFailed,
-    ErrorKind::InProgress,
-    ErrorKind::KeyReused,
-    ErrorKind::RateLimited,
-    ErrorKind::TooLarge,
-    ErrorKind::TargetTooLong,
-    ErrorKind::HeadTooLarge,
-    ErrorKind::TooSlow,
-    ErrorKind::UnsupportedMedia,
-    ErrorKind::Unrepresentable,
-    ErrorKind::Unsupported,
-    ErrorKind::Unavailable,
-    ErrorKind::BadReply,
-    ErrorKind::Timeout,
-    ErrorKind::Overloaded,
-    ErrorKind::Partial,
-    ErrorKind::Internal,
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Does not compile when a kind is added, until the kind is in the list, too.
-    fn position(kind: ErrorKind) -> usize {
-        match kind {
-            ErrorKind::Malformed => 0,
-            ErrorKind::Invalid => 1,
-            ErrorKind::Unauthenticated => 2,
-            ErrorKind::Forbidden => 3,
-            ErrorKind::NotFound => 4,
-            ErrorKind::NoSuchPath => 5,
-            ErrorKind::MethodNotAllowed => 6,
-            ErrorKind::Conflict => 7,
-            ErrorKind::PreconditionFailed => 8,
-            ErrorKind::InProgress => 9,
-            ErrorKind::KeyReused => 10,
-            ErrorKind::RateLimited => 11,
-            ErrorKind::TooLarge => 12,
-            ErrorKind::TargetTooLong => 13,
-            ErrorKind::HeadTooLarge => 14,
-            ErrorKind::TooSlow => 15,
-            ErrorKind::UnsupportedMedia => 16,
-            ErrorKind::Unrepresentable => 17,
-            ErrorKind::Unsupported => 18,
-            ErrorKind::Unavailable => 19,
-            ErrorKind::BadReply => 20,
-            ErrorKind::Timeout => 21,
-            ErrorKind::Overloaded => 22,
-            ErrorKind::Partial => 23,
-            ErrorKind::Internal => 24,
-        }
-    }
-
-    #[test]
-    fn every_kind_is_listed() {
-        for (index, kind) in KINDS.into_iter().enumerate() {
-            assert_eq!(position(kind), index);
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! that one run finds everything.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -15,14 +15,14 @@ use interlingua_links::Location;
 use serde_json::Value;
 
 use super::{
-    Breaker, Client, Config, ConfigErrors, Files, Journal, Limits, Listener, OnCrash, Rate, Repeats, Route, Sandbox,
-    Upstream,
+    Breaker, Client, ClientKey, ClientRoute, Config, ConfigErrors, Files, Journal, Limits, Listener, OnCrash, Rate,
+    Repeats, Route, Sandbox, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
     folder::Folder,
     key::Key,
-    secret::{CredentialSource, Secret},
+    secret::{CredentialSource, KeySource, Secret},
     source::Environment,
     units::Span,
 };
@@ -42,6 +42,9 @@ const MOST_PEOPLE: u32 = 1_000_000;
 
 /// Every connection may need twice as much.
 const MOST_HEAD: usize = 1 << 20;
+
+/// What a client may be allowed beside single operations: those that only read, those that may write, and what is none.
+const KINDS: [&str; 3] = ["read", "write", "fallback"];
 
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;
@@ -65,8 +68,8 @@ impl<'a> Check<'a> {
         self.addresses(&file);
         let adapters = self.adapters(file.mapping, &file.roles);
         let listeners = self.listeners(file.listeners, &file.upstreams);
-        let upstreams = self.upstreams(file.upstreams);
-        let clients = self.clients(file.clients);
+        let mut upstreams = self.upstreams(file.upstreams);
+        let clients = self.clients(file.clients, &listeners, &mut upstreams);
         let limits = self.limits(&file.limits);
         let ids = self.ids(&file.links.ids);
         let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
@@ -150,6 +153,7 @@ impl<'a> Check<'a> {
             lag: lag?,
             connections: raw.connections?.0,
             connections_per_address: raw.connections_per_address?.0,
+            failed_logins: raw.failed_logins?.0,
             patience: patience?,
             deadline: deadline?,
             drain: raw.drain?.0,
@@ -264,6 +268,7 @@ impl<'a> Check<'a> {
             base_url: base_url?,
             tls,
             credential: credential?,
+            credentials: BTreeMap::new(),
             timeout,
             connect_timeout,
             first_byte_timeout,
@@ -286,8 +291,8 @@ impl<'a> Check<'a> {
     }
 
     fn rate(&mut self, at: &Key, raw: &file::Rate) -> Option<Rate> {
-        let calls = self.required(&at.name("calls"), raw.calls, "say how many calls the server allows");
-        let per = self.required(&at.name("per"), raw.per, "say in which time it allows them");
+        let calls = self.required(&at.name("calls"), raw.calls, "say how many calls are allowed");
+        let per = self.required(&at.name("per"), raw.per, "say in which time they are allowed");
         let per = self.positive(&at.name("per"), per);
         Some(Rate { calls: calls?.0, per: per? })
     }
@@ -302,28 +307,120 @@ impl<'a> Check<'a> {
         self.sound(key, source.read(self.around.environment, self.around.folder))
     }
 
-    fn clients(&mut self, raw: Vec<file::Client>) -> Vec<Client> {
+    fn clients(
+        &mut self,
+        raw: Vec<file::Client>,
+        listeners: &[Listener],
+        upstreams: &mut BTreeMap<String, Upstream>,
+    ) -> Vec<Client> {
         let mut names = HashMap::new();
-        let mut keys = HashMap::new();
-        let clients = raw.into_iter().enumerate().filter_map(|(index, raw)| {
+        let mut digests = HashMap::new();
+        let clients = raw.into_iter().enumerate().filter_map(|(index, mut raw)| {
             let at = Key::of(["clients"]).index(index);
-            let client = self.client(&at, raw)?;
-            self.once(&mut names, &at.name("name"), client.name.clone());
-            self.once(&mut keys, &at.name("key"), client.key);
-            Some(client)
+            let name = self.required(&at.name("name"), raw.name.take(), "name the client, for the logs");
+            if name.as_deref() == Some("") {
+                self.report.add(&at.name("name"), "the name is empty");
+            }
+            let keys = self.keys(&at, raw.key.take(), std::mem::take(&mut raw.keys), &mut digests)?;
+            let name = name?;
+            self.once(&mut names, &at.name("name"), name.clone());
+            self.credentials(&at.name("credentials"), &name, std::mem::take(&mut raw.credentials), upstreams);
+            let (allow, routes) = (raw.allow.take(), raw.routes.take());
+            Some(Client {
+                name,
+                keys,
+                user: raw.user.and_then(|ids| self.client_user(&at.name("user"), &ids)),
+                allow: allow.map(|words| self.allowed(&at.name("allow"), words)),
+                routes: routes.map(|routes| self.client_routes(&at.name("routes"), routes, listeners)),
+                grant: raw.grant.map(|grant| grant.0).unwrap_or_default(),
+                rate: raw.rate.and_then(|rate| self.client_rate(&at.name("rate"), &rate)),
+            })
         });
         clients.collect()
     }
 
-    fn client(&mut self, at: &Key, raw: file::Client) -> Option<Client> {
-        let name = self.required(&at.name("name"), raw.name, "name the client, for the logs");
-        if name.as_deref() == Some("") {
-            self.report.add(&at.name("name"), "the name is empty");
+    /// The one key and the others, each with its place.
+    fn keys(
+        &mut self,
+        at: &Key,
+        key: Option<KeySource>,
+        keys: Vec<file::ClientKey>,
+        digests: &mut HashMap<[u8; 32], Key>,
+    ) -> Option<Vec<ClientKey>> {
+        if key.is_none() && keys.is_empty() {
+            self.report.add(&at.name("key"), "missing; say where the client's key is kept");
+            return None;
         }
-        let key = self.required(&at.name("key"), raw.key, "say where the client's key is kept")?;
-        let key = self.sound(&at.name("key"), key.read(self.around.environment, self.around.folder));
-        let user = raw.user.and_then(|ids| self.client_user(&at.name("user"), &ids));
-        Some(Client { name: name?, key: key?, user })
+        let one = key.map(|key| (at.name("key"), key, None)).into_iter();
+        let others = keys.into_iter().enumerate();
+        let others = others.map(|(index, key)| (at.name("keys").index(index), key.key, key.expires));
+        let keys: Vec<_> = one.chain(others).collect();
+        let keys = keys.into_iter().filter_map(|(at, key, expires)| {
+            let digest = self.sound(&at, key.read(self.around.environment, self.around.folder))?;
+            self.once(digests, &at, digest);
+            Some(ClientKey { digest, expires })
+        });
+        Some(keys.collect())
+    }
+
+    /// What the client may do: a kind of operation, or one by its name.
+    fn allowed(&mut self, at: &Key, words: Vec<String>) -> BTreeSet<String> {
+        let operations = self.around.adapters.values().flat_map(|adapter| &adapter.dialect().operations);
+        let known: BTreeSet<_> = KINDS.into_iter().chain(operations.map(|operation| operation.name)).collect();
+        for (index, word) in words.iter().enumerate().filter(|(_, word)| !known.contains(word.as_str())) {
+            let suggestion = suggestion(word, known.iter().copied());
+            self.report.add(&at.index(index), format!("nothing is called `{word}`; {suggestion}"));
+        }
+        words.into_iter().collect()
+    }
+
+    fn client_routes(&mut self, at: &Key, routes: Vec<file::ClientRoute>, listeners: &[Listener]) -> Vec<ClientRoute> {
+        let routes = routes.into_iter().map(|raw| ClientRoute { face: raw.face, upstream: raw.upstream });
+        let routes: Vec<_> = routes.collect();
+        let all = || listeners.iter().flat_map(|listener| &listener.routes);
+        for (index, route) in routes.iter().enumerate() {
+            let is_empty = route.face.is_none() && route.upstream.is_none();
+            // Of listeners that are wrong themselves nothing is known.
+            if is_empty || self.report.is_empty() && !all().any(|known| route.is(known.face, &known.upstream)) {
+                let known =
+                    all().map(|route| format!("{{ face = \"{}\", upstream = \"{}\" }}", route.face, route.upstream));
+                let known = known.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+                self.report.add(&at.index(index), format!("no listener has such a route; there are {known}"));
+            }
+        }
+        routes
+    }
+
+    /// Headers tell clients of it in whole seconds.
+    fn client_rate(&mut self, at: &Key, raw: &file::Rate) -> Option<Rate> {
+        let rate = self.rate(at, raw)?;
+        if rate.per.subsec_nanos() != 0 {
+            self.report.add(&at.name("per"), "expected whole seconds, such as \"1s\" or \"1m\"");
+        }
+        Some(rate)
+    }
+
+    /// What upstreams know us by when we call them for the client of this name.
+    fn credentials(
+        &mut self,
+        at: &Key,
+        client: &str,
+        raw: BTreeMap<String, CredentialSource>,
+        upstreams: &mut BTreeMap<String, Upstream>,
+    ) {
+        for (name, source) in raw {
+            let key = at.name(&name);
+            let Some(upstream) = upstreams.get(&name) else {
+                let suggestion = suggestion(&name, upstreams.keys().map(String::as_str));
+                self.report.add(&key, format!("no upstream is called `{name}`; {suggestion}"));
+                continue;
+            };
+            let is_exposed = !upstream.base_url.is_loopback();
+            let credential = self.credential(&key, source, is_exposed);
+            if let (Some(credential), Some(upstream)) = (credential, upstreams.get_mut(&name)) {
+                upstream.credentials.insert(client.to_owned(), credential);
+            }
+        }
     }
 
     fn client_user(&mut self, at: &Key, ids: &BTreeMap<String, Value>) -> Option<(Text, UserId)> {

@@ -5,11 +5,12 @@
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use interlingua_core::{NOTIFY_AUDIO, NOTIFY_EMAIL, OnLoss, Removal, Role, Text};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    OnCrash, OnPartial,
+    Grant, OnCrash, OnPartial,
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
@@ -32,6 +33,7 @@ in_flight = 1024
 lag = "20ms"
 connections = 10000
 connections_per_address = 2500
+failed_logins = 60
 patience = "30s"
 deadline = "30s"
 drain = "30s"
@@ -104,6 +106,7 @@ pub(super) struct Limits {
     pub(super) lag: Option<Span>,
     pub(super) connections: Option<Count>,
     pub(super) connections_per_address: Option<Count>,
+    pub(super) failed_logins: Option<Count>,
     pub(super) patience: Option<Span>,
     pub(super) deadline: Option<Span>,
     pub(super) drain: Option<Span>,
@@ -196,8 +199,71 @@ pub(super) struct Rate {
 pub(super) struct Client {
     pub(super) name: Option<String>,
     pub(super) key: Option<KeySource>,
+    pub(super) keys: Vec<ClientKey>,
     /// An id, by dialect.
     pub(super) user: Option<BTreeMap<String, Value>>,
+    /// `None`: everything.
+    pub(super) allow: Option<Vec<String>>,
+    /// `None`: all of them.
+    pub(super) routes: Option<Vec<ClientRoute>>,
+    pub(super) grant: Option<Granting>,
+    pub(super) rate: Option<Rate>,
+    /// By upstream.
+    pub(super) credentials: BTreeMap<String, CredentialSource>,
+}
+
+/// A key, and when it ends.
+#[derive(Deserialize)]
+#[serde(try_from = "RawClientKey")]
+pub(super) struct ClientKey {
+    pub(super) key: KeySource,
+    pub(super) expires: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "{ env = \"NAME\" }, { file = \"PATH\" } or { sha256 = \"…\" }, and `expires` if it ends"
+)]
+struct RawClientKey {
+    env: Option<String>,
+    file: Option<PathBuf>,
+    sha256: Option<String>,
+    expires: Option<String>,
+}
+
+impl TryFrom<RawClientKey> for ClientKey {
+    type Error = &'static str;
+
+    fn try_from(raw: RawClientKey) -> Result<Self, Self::Error> {
+        let expires = raw.expires.map(|time| time.parse());
+        let expires = expires
+            .transpose()
+            .map_err(|_| "expected `expires` to be a time with its offset, such as 2027-01-01T00:00:00Z")?;
+        Ok(Self { key: KeySource::of(raw.env, raw.file, raw.sha256)?, expires })
+    }
+}
+
+/// Some of the routes: those with this face, this upstream, or both.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table with `face`, `upstream` or both")]
+pub(super) struct ClientRoute {
+    pub(super) face: Option<String>,
+    pub(super) upstream: Option<String>,
+}
+
+/// What a client may grant, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Granting(pub(super) Grant);
+
+impl TryFrom<String> for Granting {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let words = [("none", Grant::None), ("ordinary", Grant::Ordinary), ("administrator", Grant::Administrator)];
+        choose(&word, words).map(Self)
+    }
 }
 
 /// A port that is listened on.

@@ -23,11 +23,20 @@ mod tests;
 mod tls;
 mod units;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use figment::{Figment, value::Value};
 use interlingua_core::{Adapter, LossPolicy, Removal, Text as CoreText, UserId};
 use interlingua_links::{Location, Ranges, ScopeLink, SealingKey, UserLink};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use base_url::BaseUrl;
@@ -97,6 +106,8 @@ pub struct Limits {
     pub connections: NonZeroU32,
     /// How many of them may be from one address. Default: 2500.
     pub connections_per_address: NonZeroU32,
+    /// How many wrong keys may come from one address in a minute. Default: 60.
+    pub failed_logins: NonZeroU32,
     /// How long a client may keep us waiting. Default: 30 seconds.
     pub patience: Duration,
     /// How long a request may take, with all calls that it needs; where it falls back, how long its client may take
@@ -159,6 +170,8 @@ pub struct Upstream {
     pub tls: Option<ClientTls>,
     /// What it knows us by.
     pub credential: Secret,
+    /// What it knows us by when we call it for one of these clients. Default: as for all others.
+    pub credentials: BTreeMap<String, Secret>,
     /// How long one call may take, with all tries; where it is a fallback, how long it may let nothing move. Default: 10
     /// seconds.
     pub timeout: Duration,
@@ -199,10 +212,56 @@ pub struct Rate {
 pub struct Client {
     /// Its name in logs.
     pub name: String,
-    /// The SHA-256 of its key.
-    pub key: [u8; 32],
+    /// Its keys; at least one.
+    pub keys: Vec<ClientKey>,
     /// The user that it is: a dialect, and its id there.
     pub user: Option<(CoreText, UserId)>,
+    /// What it may do: `read`, `write`, `fallback`, or the names of operations. Default: everything.
+    pub allow: Option<BTreeSet<String>>,
+    /// Which routes it may use. Default: all of them.
+    pub routes: Option<Vec<ClientRoute>>,
+    /// The roles that it may give. Default: those below an administrator's.
+    pub grant: Grant,
+    /// How often it may call. Default: as often as it likes.
+    pub rate: Option<Rate>,
+}
+
+/// A key of a client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientKey {
+    /// Its SHA-256.
+    pub digest: [u8; 32],
+    /// From when on it is none any more.
+    pub expires: Option<Timestamp>,
+}
+
+/// Some of the routes: those of this face, to this upstream, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRoute {
+    /// The dialect of the clients.
+    pub face: Option<String>,
+    /// The name of the upstream.
+    pub upstream: Option<String>,
+}
+
+impl ClientRoute {
+    /// Whether the route of this face to this upstream is one of them.
+    pub(crate) fn is(&self, face: &str, upstream: &str) -> bool {
+        self.face.as_deref().is_none_or(|name| name == face)
+            && self.upstream.as_deref().is_none_or(|name| name == upstream)
+    }
+}
+
+/// Which roles a client may give. To take one away is to give none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grant {
+    /// No role at all.
+    None,
+    /// Roles below an administrator's.
+    #[default]
+    Ordinary,
+    /// All that the route lets anybody give.
+    Administrator,
 }
 
 /// A port that clients talk to.
@@ -242,6 +301,13 @@ pub struct Sandbox {
     pub textus: Option<SocketAddr>,
     /// How many made-up people both know, besides those of their pages. Default: none.
     pub people: u32,
+}
+
+/// Without the digest, from which a weak key could be guessed.
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey").field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// Without the key, which is a person's or a program's own.

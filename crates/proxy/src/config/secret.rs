@@ -136,13 +136,28 @@ impl TryFrom<RawKey> for KeySource {
     type Error = &'static str;
 
     fn try_from(raw: RawKey) -> Result<Self, Self::Error> {
-        match (raw.env, raw.file, raw.sha256) {
+        Self::of(raw.env, raw.file, raw.sha256)
+    }
+}
+
+impl KeySource {
+    /// The one place of these that is named.
+    pub(super) fn of(env: Option<String>, file: Option<PathBuf>, sha256: Option<String>) -> Result<Self, &'static str> {
+        match (env, file, sha256) {
             (Some(name), None, None) => Ok(Self::Kept(Keeper::Env(name))),
             (None, Some(path), None) => Ok(Self::Kept(Keeper::File(path))),
             (None, None, Some(digits)) => {
                 parse_digest(&digits).map(Self::Digest).ok_or("expected `sha256` to be 64 hexadecimal digits")
             }
             _ => Err("expected exactly one of `env`, `file` and `sha256`"),
+        }
+    }
+
+    /// The SHA-256 of the key.
+    pub(super) fn read(self, environment: &Environment, folder: &Folder) -> Result<[u8; 32], String> {
+        match self {
+            Self::Digest(digest) => Ok(digest),
+            Self::Kept(keeper) => Ok(Sha256::digest(keeper.read(environment, folder)?.expose()).into()),
         }
     }
 }
@@ -163,16 +178,6 @@ impl CredentialSource {
         match self {
             Self::Value(value) => Ok(Secret::new(value)?),
             Self::Kept(keeper) => keeper.read(environment, folder),
-        }
-    }
-}
-
-impl KeySource {
-    /// The SHA-256 of the key.
-    pub(super) fn read(self, environment: &Environment, folder: &Folder) -> Result<[u8; 32], String> {
-        match self {
-            Self::Digest(digest) => Ok(digest),
-            Self::Kept(keeper) => Ok(Sha256::digest(keeper.read(environment, folder)?.expose()).into()),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use interlingua_core::{
-    Command, CredentialStyle, Dialect, Document, Error, Field, Level, Mapping, OnLoss, Outcome, Problem, Reading,
-    Reply, Request, Response, Role, Scope, ScopeId, Step, UserId, Writing,
+    Access, Command, CredentialStyle, Dialect, Document, Error, Field, Level, Mapping, OnLoss, Operation, Outcome,
+    Problem, Reading, Reply, Request, Response, Role, Scope, ScopeId, Step, Template, Translated, UserId, Writing,
 };
 use interlingua_links::IdRange;
 use serde_json::json;
@@ -28,7 +28,7 @@ impl Fake {
             prefix,
             media_type: "application/json",
             credentials: CREDENTIALS,
-            operations: Vec::new(),
+            operations: vec![operation()],
             reserved: &[],
             error_schema: "{}",
             fields: &[],
@@ -38,6 +38,20 @@ impl Fake {
             rate_headers: None,
         };
         Box::new(Self { dialect: Arc::new(dialect), mapping: Mapping::default() })
+    }
+}
+
+/// One that clients may be allowed.
+fn operation() -> Operation {
+    Operation {
+        name: "update-user",
+        method: http::Method::PUT,
+        path: Template::new("/users"),
+        access: Access::Write,
+        query: &[],
+        request_schema: None,
+        response_schema: None,
+        translated: Translated::Carried,
     }
 }
 
@@ -132,6 +146,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("TEXTUS_TOKEN", "hush-textus"),
     ("ECGRID_API_KEY", "hush-ecgrid"),
     ("ERP_KEY", "hush-erp"),
+    ("ERP_ECGRID_KEY", "hush-erp-ecgrid"),
     ("JOURNAL_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
 ];
 
@@ -214,8 +229,12 @@ fn without_a_file_it_is_the_sandbox() {
     let digest = |key| <[u8; 32]>::from(Sha256::digest(key));
     let client = |name: &str, key, user: Option<(&str, &str)>| Client {
         name: name.into(),
-        key: digest(key),
+        keys: vec![ClientKey { digest: digest(key), expires: None }],
         user: user.map(|(dialect, id)| (dialect.into(), UserId::new(id))),
+        allow: None,
+        routes: None,
+        grant: Grant::Administrator,
+        rate: None,
     };
     assert_eq!(config.clients[0], client("sandbox-ecgrid", "sandbox-ecgrid-key", Some(("ecgrid", "1042"))));
     assert_eq!(config.clients[1], client("sandbox-textus", "sandbox-textus-token", None));
@@ -248,6 +267,7 @@ fn what_is_not_said_has_its_default() {
         lag: Duration::from_millis(20),
         connections: 10_000.try_into().unwrap(),
         connections_per_address: 2500.try_into().unwrap(),
+        failed_logins: 60.try_into().unwrap(),
         patience: Duration::from_secs(30),
         deadline: Duration::from_secs(30),
         drain: Duration::from_secs(30),
@@ -355,7 +375,7 @@ fn nothing_that_is_secret_or_personal_is_shown() {
     let config = load([LEAST, client, user].concat(), &[]).unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush") && !shown.contains("jsmith") && shown.contains("erp"), "{shown}");
-    assert!(!shown.contains(&format!("{:?}", config.clients[0].key)), "{shown}");
+    assert!(!shown.contains(&format!("{:?}", config.clients[0].keys[0].digest)), "{shown}");
 }
 
 #[test]
@@ -462,8 +482,8 @@ fn protections_of_upstreams() {
     check_line("breaker = { pause = \"0s\" }", &format!("13: @.breaker.pause: {no_time}"));
     check_line("breaker = { failure = 1 }", "13: @.breaker.failure: unknown key; did you mean `failures`?");
     check_line("breaker = 3", "1: @.breaker: expected a table with `failures` and `pause`, not a number");
-    check_line("rate = { calls = 9 }", "1: @.rate.per: missing; say in which time it allows them");
-    check_line("rate = { per = \"1m\" }", "1: @.rate.calls: missing; say how many calls the server allows");
+    check_line("rate = { calls = 9 }", "1: @.rate.per: missing; say in which time they are allowed");
+    check_line("rate = { per = \"1m\" }", "1: @.rate.calls: missing; say how many calls are allowed");
     check_line("rate = { calls = 9, per = \"0s\" }", &format!("21: @.rate.per: {no_time}"));
 }
 
@@ -511,6 +531,57 @@ fn clients() {
     );
     check_more(&client("", &format!("sha256 = \"{digest}\"")), "12:1: clients[0].name: the name is empty");
     check_more("[[clients]]\nname = \"a\"", "11:1: clients[0].key: missing; say where the client's key is kept");
+}
+
+#[test]
+fn what_a_client_may_do() {
+    let client = |more: &str| format!("[[clients]]\nname = \"a\"\nkey = {{ env = \"ERP_KEY\" }}\n{more}");
+    let digest = "07".repeat(32);
+    let all = format!(
+        "keys = [{{ sha256 = \"{digest}\", expires = 2027-01-01T00:00:00Z }}, {{ env = \"TOKEN\" }}]\n\
+         allow = [\"update-user\", \"fallback\"]\nroutes = [{{ upstream = \"partner\" }}]\ngrant = \"none\"\n\
+         rate = {{ calls = 100, per = \"1s\" }}\ncredentials = {{ partner = {{ env = \"TEXTUS_TOKEN\" }} }}"
+    );
+    let config = load(format!("{LEAST}\n{}", client(&all)), &[]).unwrap();
+    let a = &config.clients[0];
+    let expires: Vec<_> = a.keys.iter().map(|key| key.expires.map(|time| time.to_string())).collect();
+    assert_eq!(expires, [None, Some("2027-01-01T00:00:00Z".to_owned()), None]);
+    assert_eq!(a.keys[1].digest, [7; 32]);
+    assert_eq!(a.allow, Some(["fallback", "update-user"].map(str::to_owned).into()));
+    assert_eq!(a.routes, Some(vec![ClientRoute { face: None, upstream: Some("partner".into()) }]));
+    assert_eq!((a.grant, a.rate.unwrap().calls.get()), (Grant::None, 100));
+    assert_eq!(config.upstreams["partner"].credentials["a"].expose(), "hush-textus");
+    assert_eq!(load(format!("{LEAST}\n{}", client("")), &[]).unwrap().clients[0].grant, Grant::Ordinary);
+
+    check_more(
+        &client("keys = [{ env = \"ERP_KEY\" }]"),
+        "14:9: clients[0].keys[0]: the same as clients[0].key; every client needs its own",
+    );
+    check_more(
+        &client("keys = [{ env = \"TOKEN\", expires = 2027-01-01 }]"),
+        "14:9: clients[0].keys[0]: expected `expires` to be a time with its offset, such as 2027-01-01T00:00:00Z",
+    );
+    check_more(
+        &client("allow = [\"reed\"]"),
+        "14:10: clients[0].allow[0]: nothing is called `reed`; did you mean `read`?",
+    );
+    check_more(
+        &client("routes = [{ face = \"textus\" }]"),
+        "14:11: clients[0].routes[0]: no listener has such a route; there are { face = \"ecgrid\", upstream = \
+         \"partner\" }",
+    );
+    check_more(
+        &client("grant = \"all\""),
+        "14:1: clients[0].grant: nothing is called `all`; known are `none`, `ordinary`, `administrator`",
+    );
+    check_more(
+        &client("rate = { calls = 1, per = \"1500ms\" }"),
+        "14:21: clients[0].rate.per: expected whole seconds, such as \"1s\" or \"1m\"",
+    );
+    check_more(
+        &client("credentials = { partnr = { env = \"TOKEN\" } }"),
+        "14:17: clients[0].credentials.partnr: no upstream is called `partnr`; did you mean `partner`?",
+    );
 }
 
 #[test]

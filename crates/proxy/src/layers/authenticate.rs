@@ -1,13 +1,17 @@
-//! Lets only known clients through, before a byte of their body is read.
+//! Lets only known clients through, as often as they may call and for what they may do, before a byte of their body is
+//! read.
 
-use std::task::{Context as TaskContext, Poll};
+use std::{
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
 use http::{Request, Response};
 use interlingua_core::Error;
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture};
-use crate::{body::Body, route::Route, trace::Context};
+use crate::{body::Body, connections::Connection, route::Route, trace::Context};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -51,10 +55,21 @@ where
 /// Whether the request is a known client's; notes whose.
 fn known<B>(request: &Request<B>) -> Result<(), Error> {
     let route = Route::of(request)?;
-    let name = route.shared.clients.authenticate(request.headers(), route.face.dialect().credentials)?;
-    if let Some(context) = request.extensions().get::<Context>() {
+    let dialect = route.face.dialect();
+    let address = request.extensions().get::<Arc<Connection>>().map(|connection| connection.address);
+    let client = route.shared.clients.authenticate(request.headers(), dialect.credentials, address)?;
+    let context = request.extensions().get::<Context>();
+    if let Some(context) = context {
         // Nobody else sets it.
-        let _ = context.seen.client.set(name.into());
+        let _ = context.seen.client.set(Arc::clone(&client.name));
     }
-    Ok(())
+    if let Some(allowance) = &client.allowance {
+        let (told, taken) = allowance.take();
+        if let Some(context) = context {
+            // Nobody else sets it.
+            let _ = context.seen.allowance.set(told);
+        }
+        taken?;
+    }
+    client.may(dialect, &route.upstream.name, request.method(), request.uri().path())
 }

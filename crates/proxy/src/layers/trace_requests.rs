@@ -15,7 +15,7 @@ use crate::{
     problem,
     route::{Route, Routes},
     target,
-    trace::{Context, REQUEST_ID},
+    trace::{Context, FAULT, RATE_LEFT, RATE_POLICY, REQUEST_ID},
 };
 
 /// See the module.
@@ -59,13 +59,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let context = Context::of(request.headers());
+        let context = Context::of(request.method(), request.headers());
         // A path that has no normal form is refused further down, in the words of the face that it comes nearest to.
         if let Ok(target) = target::normal(request.uri()) {
             *request.uri_mut() = target;
         }
         let Some(route) = self.routes.find(request.uri().path()).cloned() else {
             let response = problem::not_found("no route of this listener has the path");
+            context.count(self.routes.nobody(), response.status());
             return Box::pin(std::future::ready(Ok(finish(response, &context, None))));
         };
         request.extensions_mut().insert(context.clone());
@@ -80,6 +81,13 @@ where
 
 fn finish(mut response: Response<Body>, context: &Context, route: Option<&Route>) -> Response<Body> {
     response.headers_mut().insert(REQUEST_ID, context.request_id.clone());
+    if let Some(told) = context.seen.allowance.get() {
+        response.headers_mut().insert(RATE_POLICY, told.policy.clone());
+        response.headers_mut().insert(RATE_LEFT, told.left.clone());
+    }
+    if let Some(fault) = context.fault_header(route, response.status()) {
+        response.headers_mut().insert(FAULT, fault);
+    }
     // Of an answer that is still arriving, whoever passes it on tells the end.
     if let Body::Left(_) = response.body() {
         context.tell(route, response.status());

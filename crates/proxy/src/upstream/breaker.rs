@@ -14,7 +14,7 @@ use std::{
 };
 
 use http::StatusCode;
-use interlingua_core::{Access, Effect, Error, ErrorKind, Result};
+use interlingua_core::{Access, Effect, Error, ErrorKind, Fault, Result};
 use tokio::time::Instant;
 
 use super::guard::{Answer, Guard, Terms, seconds_until};
@@ -119,7 +119,7 @@ impl Circuit {
             State::HalfOpen => Duration::from_secs(1),
         };
         let error = Error::new(ErrorKind::Overloaded, "the upstream has failed again and again, and is left alone");
-        Err(error.with_retry_after(Some(again)))
+        Err(error.with_fault(Fault::Upstream).with_retry_after(Some(again)))
     }
 
     fn learn(&self, role: Role, failed: bool) {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use interlingua_core::{Access, Effect, Error, ErrorKind, Reply, Result};
@@ -20,7 +20,10 @@ use super::{
     lost,
     pool::Pool,
 };
-use crate::layers::BoxFuture;
+use crate::{
+    layers::BoxFuture,
+    metrics::{Calls, Verb},
+};
 
 /// The most that is read of an upstream's answer.
 const REPLY_LIMIT: usize = 8 << 20;
@@ -32,6 +35,7 @@ pub(crate) struct Exchange {
     /// How long the answer to a call that may be tried again may take to begin. One that may not has all of its time: to
     /// give it up early helps nobody.
     pub(crate) first_byte: Duration,
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Service<Outgoing<Whole>> for Exchange {
@@ -45,7 +49,12 @@ impl Service<Outgoing<Whole>> for Exchange {
 
     fn call(&mut self, outgoing: Outgoing<Whole>) -> Self::Future {
         let exchange = self.clone();
-        Box::pin(async move { exchange.exchange(outgoing).await })
+        Box::pin(async move {
+            let (began, method) = (Instant::now(), Verb::of(outgoing.request.method()));
+            let result = exchange.exchange(outgoing).await;
+            exchange.calls.count(method, came(result.as_ref().map(|reply| reply.status)), began.elapsed());
+            result
+        })
     }
 }
 
@@ -100,6 +109,7 @@ impl Exchange {
 pub(crate) struct Open {
     pub(crate) pool: Arc<Pool>,
     pub(crate) crowd: Arc<Guarding<Crowd>>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Service<Outgoing<Arriving>> for Open {
@@ -113,7 +123,12 @@ impl Service<Outgoing<Arriving>> for Open {
 
     fn call(&mut self, outgoing: Outgoing<Arriving>) -> Self::Future {
         let open = self.clone();
-        Box::pin(async move { open.open(outgoing).await })
+        Box::pin(async move {
+            let (began, method) = (Instant::now(), Verb::of(outgoing.request.method()));
+            let result = open.open(outgoing).await;
+            open.calls.count(method, came(result.as_ref().map(Response::status)), began.elapsed());
+            result
+        })
     }
 }
 
@@ -145,6 +160,11 @@ impl Open {
         }
         Ok(response)
     }
+}
+
+/// What came of a call, as it is counted.
+fn came(result: Result<StatusCode, &Error>) -> Result<StatusCode, ErrorKind> {
+    result.map_err(Error::kind)
 }
 
 /// Why there is no answer.

@@ -44,6 +44,8 @@ pub(crate) struct Terms {
     pub(crate) begun: bool,
     /// On whose behalf it is.
     pub(crate) client: Arc<str>,
+    /// Whether the upstream knows it by a credential of its own, with which it may do as much as all others together.
+    pub(crate) is_known_as_itself: bool,
     /// When there must be an answer, with all tries that it takes.
     pub(crate) end: Instant,
 }
@@ -188,7 +190,14 @@ pub(crate) mod tests {
     /// The terms of a read that has ten seconds.
     pub(crate) fn read() -> Terms {
         let (access, client) = (Access::Read, "erp".into());
-        Terms { access, repeatable: true, begun: false, client, end: Instant::now() + Duration::from_secs(10) }
+        Terms {
+            access,
+            repeatable: true,
+            begun: false,
+            client,
+            is_known_as_itself: false,
+            end: Instant::now() + Duration::from_secs(10),
+        }
     }
 
     /// The same of a write.

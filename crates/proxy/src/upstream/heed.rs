@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::StatusCode;
-use interlingua_core::{Error, ErrorKind, Result, retry_after};
+use interlingua_core::{Error, ErrorKind, Fault, Result, retry_after};
 use tokio::time::Instant;
 
 use super::guard::{Answer, Guard, Terms, seconds_until};
@@ -33,26 +33,34 @@ impl Heed {
 }
 
 impl Guard for Heed {
-    type Pass = ();
+    /// Whether the upstream knows the client as itself.
+    type Pass = bool;
 
     /// What has begun is no exception: the upstream would refuse it, too.
-    fn admit(&self, _: &Terms) -> Result<()> {
+    /// A limit of one credential is none of another.
+    fn admit(&self, terms: &Terms) -> Result<bool> {
         let mut wish = self.wish();
         match *wish {
+            Some(Wish { until, kind: ErrorKind::RateLimited })
+                if until > Instant::now() && terms.is_known_as_itself =>
+            {
+                Ok(true)
+            }
             Some(Wish { until, kind }) if until > Instant::now() => {
                 let error = Error::new(kind, "the upstream wants to be left alone for now");
-                Err(error.with_retry_after(Some(seconds_until(until))))
+                Err(error.with_fault(Fault::Upstream).with_retry_after(Some(seconds_until(until))))
             }
             _ => {
                 *wish = None;
-                Ok(())
+                Ok(terms.is_known_as_itself)
             }
         }
     }
 
-    fn learn(&self, (): (), result: Result<&dyn Answer, &Error>) {
+    fn learn(&self, is_known_as_itself: bool, result: Result<&dyn Answer, &Error>) {
         let Ok(answer) = result else { return };
         let kind = match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS if is_known_as_itself => return,
             StatusCode::TOO_MANY_REQUESTS => ErrorKind::RateLimited,
             StatusCode::SERVICE_UNAVAILABLE => ErrorKind::Overloaded,
             _ => return,
@@ -77,7 +85,7 @@ mod tests {
 
     fn hears(heed: &Heed, status: StatusCode, value: &'static str) {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
-        heed.learn((), Ok(&Reply { headers, ..Reply::new(status, "") }));
+        heed.learn(false, Ok(&Reply { headers, ..Reply::new(status, "") }));
     }
 
     #[tokio::test(start_paused = true)]
@@ -90,6 +98,20 @@ mod tests {
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::RateLimited, Some(Duration::from_secs(6))));
         advance(Duration::from_millis(5500)).await;
         heed.admit(&read()).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_one_credential_is_none_of_another() {
+        let heed = Heed::default();
+        let own = Terms { is_known_as_itself: true, ..read() };
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("7"))]);
+        heed.learn(true, Ok(&Reply { headers, ..Reply::new(StatusCode::TOO_MANY_REQUESTS, "") }));
+        heed.admit(&read()).unwrap();
+        hears(&heed, StatusCode::TOO_MANY_REQUESTS, "7");
+        heed.admit(&own).unwrap();
+        assert!(heed.admit(&read()).is_err());
+        hears(&heed, StatusCode::SERVICE_UNAVAILABLE, "9");
+        assert!(heed.admit(&own).is_err(), "who has too much to do has it for all");
     }
 
     #[tokio::test(start_paused = true)]

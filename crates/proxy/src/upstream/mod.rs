@@ -9,6 +9,7 @@
 //! | `share` | shares among the clients what a vendor allows |
 //! | `exchange` | sends one request and gets its answer |
 //! | `pool`, `connection`, `tls`, `wire` | the connections, and what is known of the bytes on them |
+//! | `drift` | notices when answers are not what they were |
 //!
 //! The four in the middle are guards (`guard`): they refuse at once, before anything is sent, and say when to come back.
 //! Nothing is ever sent twice at the same time to see which answer is the first, and no redirect is followed.
@@ -17,6 +18,7 @@ mod again;
 mod breaker;
 mod connection;
 mod crowd;
+mod drift;
 mod exchange;
 mod guard;
 mod heed;
@@ -26,7 +28,7 @@ mod tls;
 mod vitals;
 mod wire;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -35,16 +37,23 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 use hyper::body::Incoming;
-use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result};
+use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result, Validator};
 use tokio::time::Instant;
 use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer, util::BoxCloneSyncService};
 
 pub(crate) use vitals::metrics;
 
-use crate::{config, executor::Stage, relay::Upload, trace::Context};
+use crate::{
+    config::{self, Secret},
+    executor::Stage,
+    metrics::Calls,
+    relay::Upload,
+    trace::Context,
+};
 use again::{Again, Tries};
 use breaker::Breaker;
 use crowd::Crowd;
+use drift::Drift;
 use exchange::{Exchange, Open};
 use guard::{Arriving, GuardLayer, Guarding, Outgoing, Terms, Whole};
 use heed::Heed;
@@ -61,10 +70,14 @@ pub(crate) struct Upstream {
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
     credential: (HeaderName, HeaderValue),
+    /// What stands there instead for some of the clients.
+    credentials: HashMap<String, HeaderValue>,
     /// How long a call may take, with all tries, and how long it may be silent where it is passed on as it arrives.
     pub(crate) timeout: Duration,
     guards: Guards,
     tries: Arc<Tries>,
+    calls: Arc<Calls>,
+    drift: Option<Arc<Drift>>,
     exchange: BoxCloneSyncService<Outgoing<Whole>, Reply, Error>,
     open: BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error>,
 }
@@ -109,10 +122,15 @@ impl Upstream {
         // A dialect without credentials gets the most usual one.
         let usual = CredentialStyle { header: "authorization", scheme: Some("Bearer") };
         let style = dialect.credentials.first().copied().unwrap_or(usual);
-        let secret = config.credential.expose();
-        let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
-        let mut value = HeaderValue::try_from(text)?;
-        value.set_sensitive(true);
+        let value = |secret: &Secret| {
+            let secret = secret.expose();
+            let text = style.scheme.map_or_else(|| secret.to_owned(), |scheme| format!("{scheme} {secret}"));
+            let mut value = HeaderValue::try_from(text)?;
+            value.set_sensitive(true);
+            Ok::<_, InvalidHeaderValue>(value)
+        };
+        let credentials = config.credentials.iter().map(|(client, secret)| Ok((client.clone(), value(secret)?)));
+        let credentials = credentials.collect::<Result<_, InvalidHeaderValue>>()?;
 
         let authority = config.base_url.authority().clone();
         let guards = Guards {
@@ -123,19 +141,24 @@ impl Upstream {
         };
         let tries = Arc::<Tries>::default();
         let pool = Arc::new(Pool::new(&config.base_url, config.tls.clone(), config.connect_timeout));
-        let exchange = Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout };
+        let calls = Arc::<Calls>::default();
+        let exchange =
+            Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout, calls: Arc::clone(&calls) };
         Ok(Self {
             name: name.to_owned(),
             host: HeaderValue::try_from(authority.as_str())?,
             base_path: config.base_url.prefix().to_owned(),
-            credential: (HeaderName::from_static(style.header), value),
+            credential: (HeaderName::from_static(style.header), value(&config.credential)?),
+            credentials,
             timeout: config.timeout,
             exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
-            open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd) }),
+            open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd), calls: Arc::clone(&calls) }),
             authority,
             adapter,
             guards,
             tries,
+            calls,
+            drift: None,
         })
     }
 
@@ -144,9 +167,20 @@ impl Upstream {
         Self { adapter, ..self.clone() }
     }
 
+    /// The same with an eye on its answers, which these schemas of its dialect describe.
+    pub(crate) fn observed(mut self, validator: &Arc<Validator>) -> Self {
+        self.drift = Some(Arc::new(Drift::new(Arc::clone(validator))));
+        self
+    }
+
     /// Which server it is: two upstreams of one server have the same users.
     pub(crate) fn server(&self) -> String {
         format!("{}{}", self.authority, self.base_path)
+    }
+
+    /// What is counted of its calls.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Sends a call of a plan. Our own limits do not stop what has begun.
@@ -155,6 +189,7 @@ impl Upstream {
     ///
     /// There is no answer; the effect tells whether the call can have arrived.
     pub(crate) async fn call(&self, call: &Call, stage: Stage, context: &Context, deadline: Instant) -> Result<Reply> {
+        context.calls();
         let media_type = HeaderValue::from_static(self.adapter.dialect().media_type);
         let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
         headers.insert(ACCEPT, media_type.clone());
@@ -171,7 +206,11 @@ impl Upstream {
             repeatable: call.repeatable,
             begun: stage != Stage::First,
         };
-        self.send(message, context, deadline).await
+        let reply = self.send(message, context, deadline).await?;
+        if let Some(drift) = &self.drift {
+            drift.look(&self.name, &*self.adapter, call, &reply);
+        }
+        Ok(reply)
     }
 
     /// Sends a request and reads the whole answer. The credential, the request's id and its trace are set here.
@@ -198,7 +237,8 @@ impl Upstream {
     fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<Request<B>>> {
         let Message { method, target, mut headers, body, access, repeatable, begun } = message;
         headers.insert(HOST, self.host.clone());
-        headers.insert(self.credential.0.clone(), self.credential.1.clone());
+        let own = self.credentials.get(context.client());
+        headers.insert(self.credential.0.clone(), own.unwrap_or(&self.credential.1).clone());
         context.pass_on(&mut headers);
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -208,6 +248,7 @@ impl Upstream {
             access,
             repeatable,
             begun,
+            is_known_as_itself: own.is_some(),
             client: context.seen.client.get().cloned().unwrap_or_default(),
             end: deadline.min(Instant::now() + self.timeout),
         };

@@ -81,10 +81,13 @@ impl Share {
 }
 
 impl Guard for Share {
-    /// Whose call it is.
-    type Pass = Arc<str>;
+    /// Whose call it is; nobody's who has a credential of its own, and shares it with nobody.
+    type Pass = Option<Arc<str>>;
 
     fn admit(&self, terms: &Terms) -> Result<Self::Pass> {
+        if terms.is_known_as_itself {
+            return Ok(None);
+        }
         if let Some(window) = &mut *self.present() {
             if !terms.begun {
                 window.allows(&terms.client)?;
@@ -92,10 +95,11 @@ impl Guard for Share {
             window.left = window.left.saturating_sub(1);
             *window.used.entry(Arc::clone(&terms.client)).or_default() += 1;
         }
-        Ok(Arc::clone(&terms.client))
+        Ok(Some(Arc::clone(&terms.client)))
     }
 
     fn learn(&self, client: Self::Pass, result: Result<&dyn Answer, &Error>) {
+        let Some(client) = client else { return };
         match (result, self.headers) {
             (Ok(answer), Some(headers)) => {
                 if let Some(said) = said(answer.headers(), headers) {
@@ -263,12 +267,12 @@ mod tests {
     async fn the_vendor_knows_better() {
         let share = a_hundred_a_minute();
         let client = share.admit(&of("desk")).unwrap();
-        share.learn(Arc::clone(&client), Ok(&answer(1000, 7, 30)));
+        share.learn(client.clone(), Ok(&answer(1000, 7, 30)));
         assert_eq!(share.left(), Some(7), "others have the same token");
         share.admit(&of("desk")).unwrap();
-        share.learn(Arc::clone(&client), Ok(&answer(1000, 7, 30)));
+        share.learn(client.clone(), Ok(&answer(1000, 7, 30)));
         assert_eq!(share.left(), Some(6), "an answer does not know of the call that is under way");
-        share.learn(Arc::clone(&client), Ok(&answer(1000, 900, 10)));
+        share.learn(client.clone(), Ok(&answer(1000, 900, 10)));
         assert_eq!(share.left(), Some(6), "an answer of an earlier window");
         share.learn(client, Ok(&answer(1000, 900, 330)));
         assert_eq!(share.left(), Some(900), "a new window");
@@ -279,12 +283,23 @@ mod tests {
         let share = a_hundred_a_minute();
         let client = share.admit(&of("desk")).unwrap();
         for odd in [answer(0, 0, 30), answer(10, 0, 1_000_000), Reply::new(StatusCode::OK, "")] {
-            share.learn(Arc::clone(&client), Ok(&odd));
+            share.learn(client.clone(), Ok(&odd));
         }
         let mut past = answer(10, 0, 0);
         past.headers.insert("x-reset", HeaderValue::from_static("1774476900"));
         share.learn(client, Ok(&past));
         assert_eq!(share.left(), Some(99));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_a_credential_of_its_own_shares_it_with_nobody() {
+        let share = a_hundred_a_minute();
+        let own = Terms { is_known_as_itself: true, ..of("bulk") };
+        for _ in 0..1000 {
+            let pass = share.admit(&own).unwrap();
+            share.learn(pass, Ok(&answer(1000, 7, 30)));
+        }
+        assert_eq!(share.left(), Some(100));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@ use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
 use interlingua_core::Access;
 
-use super::{Upstream, breaker::State};
+use super::{Upstream, breaker::State, drift::Change};
+use crate::metrics::{escaped, head};
 
 /// One metric, and what an upstream has of it: further labels, and the value.
 struct Metric {
@@ -66,6 +67,22 @@ const METRICS: &[Metric] = &[
         help: "Tries that were not made because the budget for them was used up.",
         values: |upstream| vec![("", upstream.tries.denied.load(Relaxed))],
     },
+    Metric {
+        name: "answers_checked_total",
+        kind: "counter",
+        help: "Answers that were compared with what the dialect says of them.",
+        values: |upstream| upstream.drift.iter().map(|drift| ("", drift.looks.value())).collect(),
+    },
+    Metric {
+        name: "schema_drift_total",
+        kind: "counter",
+        help: "Members of answers that are not what the dialect says, each once.",
+        values: |upstream| {
+            let labels = [r#",change="new""#, r#",change="missing""#, r#",change="retyped""#];
+            let drift = upstream.drift.iter();
+            drift.flat_map(|drift| labels.into_iter().zip(Change::ALL.map(|change| drift.found(change)))).collect()
+        },
+    },
 ];
 
 /// The metrics of all upstreams. There are as many labels as the configuration has upstreams.
@@ -73,29 +90,14 @@ pub(crate) fn metrics<'a>(upstreams: impl Iterator<Item = &'a Upstream> + Clone)
     let mut text = String::new();
     for Metric { name, kind, help, values } in METRICS {
         let name = format!("interlingua_upstream_{name}");
-        // To write to a text cannot fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        head(&mut text, &name, kind, help);
         for upstream in upstreams.clone() {
             let label = escaped(&upstream.name);
             for (more, value) in values(upstream) {
+                // To write to a text cannot fail.
                 let _ = writeln!(text, "{name}{{upstream=\"{label}\"{more}}} {value}");
             }
         }
     }
     text
-}
-
-/// A label's value, as the format wants it.
-fn escaped(label: &str) -> String {
-    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_end_its_label() {
-        assert_eq!(escaped("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
-    }
 }
