@@ -4,7 +4,11 @@ mod descriptors;
 mod document;
 mod journal;
 pub(crate) mod links;
+mod matrix;
+mod ping;
 mod serve;
+mod settings;
+mod shell;
 
 use std::{
     fmt,
@@ -68,6 +72,18 @@ enum Command {
     ///
     /// Works on the journal in the store that the configuration names, beside a gateway at work, too.
     Journal(journal::JournalCommand),
+    /// Ask every upstream for a page of users: is it there, does it know the credential, does it speak its dialect.
+    ///
+    /// Nothing is written. The exit code is 0 if all are good.
+    Ping(ping::Ping),
+    /// Print what each face carries to each upstream.
+    Matrix(matrix::Matrix),
+    /// Look at the configuration.
+    Config(settings::Settings),
+    /// Print what makes a shell complete the commands of this program.
+    Completion(shell::Completion),
+    /// Print the manual page.
+    Man,
 }
 
 /// Which configuration.
@@ -101,6 +117,9 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
                 Some(path) => say(format_args!("{} is good", path.display())),
                 None => say("the built-in configuration of the sandbox is good"),
             }
+            for advice in config.advice() {
+                say(format_args!("warning: {advice}"));
+            }
             if let Some(warning) = descriptors::warning(&config) {
                 say(format_args!("on this machine, as this user: {warning}"));
             }
@@ -111,6 +130,17 @@ pub(crate) fn run(gateway: &Gateway) -> ExitCode {
         Command::Plan(planning) => load(gateway, planning.config()).and_then(|config| planning.run(&config)),
         Command::Links(links) => load(gateway, links.config()).and_then(|config| links.run(&config)),
         Command::Journal(journal) => load(gateway, journal.config()).and_then(|config| journal.run(&config)),
+        Command::Ping(ping) => load(gateway, ping.config()).and_then(|config| ping.run(&config)),
+        Command::Matrix(matrix) => {
+            matrix.run(gateway);
+            Ok(())
+        }
+        Command::Config(settings) => settings.run(gateway),
+        Command::Completion(completion) => {
+            completion.run();
+            Ok(())
+        }
+        Command::Man => shell::man(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

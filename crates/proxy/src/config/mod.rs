@@ -8,6 +8,7 @@
 //! stands in brackets or braces; a list takes the place of the file's. Names with capitals or dashes, such as some
 //! words of the mapping, can be set as part of a table only.
 
+mod advice;
 mod base_url;
 mod check;
 pub(crate) mod entry;
@@ -16,7 +17,10 @@ mod file;
 mod folder;
 mod key;
 mod links;
+#[cfg(test)]
+mod schema;
 mod secret;
+mod show;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,103 @@
+//! The configuration as it counts, for people: all layers together, what holds where nothing is said, no secret.
+
+use std::{path::Path, time::Duration};
+
+use interlingua_core::Adapter;
+use toml::{Table, Value};
+
+use super::{Config, ConfigErrors, Environment, Text, file, layers};
+
+/// What stands for a secret.
+const HIDDEN: &str = "[hidden]";
+
+impl Config {
+    /// The JSON Schema of the file.
+    pub(crate) const SCHEMA: &'static str = include_str!("../../../../config/schema.json");
+
+    /// What [`load`](Self::load) reads, as TOML.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong.
+    pub(crate) fn show(path: Option<&Path>, adapters: &[Box<dyn Adapter>]) -> Result<String, ConfigErrors> {
+        let text = path.map_or_else(|| Ok(Text::sandbox()), Text::read)?;
+        Self::shown(&Environment::of_process(), &text, adapters)
+    }
+
+    pub(super) fn shown(
+        environment: &Environment,
+        text: &Text,
+        adapters: &[Box<dyn Adapter>],
+    ) -> Result<String, ConfigErrors> {
+        let config = Self::of(environment, text, adapters)?;
+        let (_, values) = layers(environment, text)?;
+        let mut table = Table::try_from(&values).expect("what came from TOML can go back");
+        config.complete(&mut table);
+        hide(&mut table);
+        Ok(toml::to_string_pretty(&table).expect("a table is a document"))
+    }
+
+    /// Adds what holds where nothing is said.
+    fn complete(&self, table: &mut Table) {
+        each(table.get_mut("upstreams"), |upstream| {
+            add(upstream, "timeout", span(file::TIMEOUT));
+            add(upstream, "connect_timeout", span(file::CONNECT_TIMEOUT));
+            add(upstream, "first_byte_timeout", span(file::FIRST_BYTE_TIMEOUT));
+            add(upstream, "retries", i64::from(file::RETRIES).into());
+            add(upstream, "concurrency", i64::from(file::CONCURRENCY.get()).into());
+            let (failures, pause) = file::BREAKER;
+            let breaker = below(upstream, "breaker");
+            add(breaker, "failures", i64::from(failures.get()).into());
+            add(breaker, "pause", span(pause));
+        });
+        each(table.get_mut("listeners"), |listener| {
+            each(listener.get_mut("routes"), |route| {
+                add(route, "delete", "reversible".into());
+                add(route, "on_partial", "report".into());
+            });
+        });
+        let links = below(table, "links");
+        links.insert("store".to_owned(), self.store.to_string().into());
+        if !table.contains_key("mapping") || !below(table, "mapping").contains_key("preferences") {
+            let preferences = below(below(table, "mapping"), "preferences");
+            for (name, key) in file::preferences() {
+                add(preferences, &name, key.as_str().into());
+            }
+        }
+    }
+}
+
+fn hide(table: &mut Table) {
+    let hide = |of: &mut Table, source: &str, name: &str| {
+        if let Some(secret) = of.get_mut(source).and_then(|source| source.get_mut(name)) {
+            *secret = HIDDEN.into();
+        }
+    };
+    each(table.get_mut("upstreams"), |upstream| hide(upstream, "credential", "value"));
+    // Whoever has the hash of a key that is easily guessed has the key.
+    each(table.get_mut("clients"), |client| hide(client, "key", "sha256"));
+}
+
+/// Does something with every table of a list, or of a table.
+fn each(value: Option<&mut Value>, mut act: impl FnMut(&mut Table)) {
+    match value {
+        Some(Value::Array(list)) => list.iter_mut().filter_map(Value::as_table_mut).for_each(act),
+        Some(Value::Table(table)) => {
+            table.iter_mut().filter_map(|(_, value)| value.as_table_mut()).for_each(&mut act);
+        }
+        _ => (),
+    }
+}
+
+fn below<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
+    let entry = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    entry.as_table_mut().expect("the check has found it to be a table")
+}
+
+fn add(table: &mut Table, name: &str, value: Value) {
+    table.entry(name).or_insert(value);
+}
+
+fn span(span: Duration) -> Value {
+    format!("{}s", span.as_secs()).into()
+}
