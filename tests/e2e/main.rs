@@ -18,6 +18,7 @@ mod lifecycle;
 mod links_cli;
 mod lists;
 mod observed;
+mod openapi;
 mod operator_cli;
 mod partial_update;
 mod pass;

@@ -64,11 +64,19 @@ impl Admin {
                 response
             }
             "/metrics" => self.metrics(),
+            path if path.starts_with("/openapi/") => {
+                let name = path.strip_prefix("/openapi/").and_then(|name| name.strip_suffix(".json"));
+                match name.and_then(|name| self.service.load().openapi(name)) {
+                    Some(description) => document(&description),
+                    None => problem::not_found("there is no such pair; a name is like /openapi/<face>-<upstream>.json"),
+                }
+            }
             path => match path.strip_prefix("/reports/").map(|id| self.service.load().shared.reports.document(id)) {
                 Some(Some(report)) => document(&report),
                 Some(None) => problem::not_found("no report of this id is kept; the latest thousand are"),
                 None => problem::not_found(
-                    "the admin listener has /livez, /readyz, /metrics, /reports/{id} and POST /reload",
+                    "the admin listener has /livez, /readyz, /metrics, /reports/{id}, /openapi/{face}-{upstream}.json and \
+                     POST /reload",
                 ),
             },
         }

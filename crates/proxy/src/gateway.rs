@@ -28,6 +28,7 @@ use crate::{
     config::{self, Config, Files, Limits},
     connections::{Connections, Patience},
     listing::Places,
+    openapi,
     ports::{Face, Ports},
     rarely::Rarely,
     recovery::{self, Recovery},
@@ -281,6 +282,14 @@ impl Service {
             places: Places::default(),
             shared: Arc::clone(&self.shared),
         }))
+    }
+
+    /// What a face offers before an upstream, by the name of the pair: `ecgrid-textus`.
+    pub(crate) fn openapi(&self, pair: &str) -> Option<serde_json::Value> {
+        self.adapters.iter().find_map(|(face, (adapter, _))| {
+            let upstream = self.upstreams.get(pair.strip_prefix(face)?.strip_prefix('-')?)?;
+            Some(openapi::document(&**adapter, &upstream.name, upstream.adapter.dialect()))
+        })
     }
 
     /// What looks after writes that were left half done.

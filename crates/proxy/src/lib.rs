@@ -25,6 +25,7 @@ mod locks;
 mod log;
 mod logins;
 mod metrics;
+mod openapi;
 mod pass;
 mod ports;
 mod prefer;

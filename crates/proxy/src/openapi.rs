@@ -1,0 +1,324 @@
+//! What a face offers before an upstream, as an OpenAPI 3.1 document: the dialect's operations and schemas, and the
+//! headers and refusals that the gateway really sends.
+
+use std::collections::BTreeMap;
+
+use interlingua_core::{
+    Access, Adapter, CredentialStyle, Dialect, Error, ErrorKind, Operation, Outcome, PageRequest, Translated, User,
+    UserPage, UserQuery, http::StatusCode,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    prefer::{PREFER, PREFERENCE_APPLIED},
+    repeat_key::IDEMPOTENCY_KEY,
+    report::FIDELITY,
+    trace::REQUEST_ID,
+};
+
+/// What a face offers before an upstream of that name, which speaks the same dialect or another.
+pub(crate) fn document(face: &dyn Adapter, upstream: &str, dialect: &Dialect) -> Value {
+    Offer { face, passes: face.dialect().name == dialect.name }.document(upstream)
+}
+
+/// What a face offers.
+struct Offer<'a> {
+    face: &'a dyn Adapter,
+    passes: bool,
+}
+
+/// Every way in which a request may fail, with what it means, and of whose requests.
+const FAILURES: &[(ErrorKind, Concerns, &str)] = &[
+    (ErrorKind::Malformed, Concerns::All, "the body is not JSON, or a header is not what it must be"),
+    (ErrorKind::Invalid, Concerns::All, "the request breaks a rule of its API"),
+    (ErrorKind::Unauthenticated, Concerns::All, "the credential is missing or not known"),
+    (ErrorKind::Forbidden, Concerns::All, "this is not allowed"),
+    (ErrorKind::NotFound, Concerns::All, "there is no such user, network, mailbox or account, or it is not linked"),
+    (ErrorKind::Conflict, Concerns::Writes, "there is such a user already"),
+    (ErrorKind::PreconditionFailed, Concerns::Writes, "the user is of another version than `If-Match` says"),
+    (ErrorKind::InProgress, Concerns::Writes, "the same request is under way"),
+    (ErrorKind::KeyReused, Concerns::Writes, "the `Idempotency-Key` was used for another request"),
+    (ErrorKind::RateLimited, Concerns::All, "there were too many requests"),
+    (ErrorKind::TooLarge, Concerns::All, "the body is too large"),
+    (ErrorKind::TargetTooLong, Concerns::All, "the path and the query are too long"),
+    (ErrorKind::HeadTooLarge, Concerns::All, "the headers are too large"),
+    (ErrorKind::TooSlow, Concerns::All, "the request took too long to arrive"),
+    (ErrorKind::UnsupportedMedia, Concerns::Bodies, "the body is of another type or encoding"),
+    (
+        ErrorKind::Unrepresentable,
+        Concerns::Translations,
+        "the upstream has no place for something, and nothing is lost silently",
+    ),
+    (ErrorKind::Unsupported, Concerns::Translations, "the upstream has no counterpart for the operation"),
+    (ErrorKind::Unavailable, Concerns::All, "the upstream cannot be reached, or failed"),
+    (ErrorKind::BadReply, Concerns::All, "the upstream's answer makes no sense"),
+    (ErrorKind::Partial, Concerns::Writes, "some of it was applied and some was not; the text says what"),
+    (ErrorKind::Timeout, Concerns::All, "the upstream took too long"),
+    (ErrorKind::Overloaded, Concerns::All, "there is too much to do"),
+    (ErrorKind::Internal, Concerns::All, "the gateway failed"),
+];
+
+/// Which requests may fail so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    All,
+    Writes,
+    Bodies,
+    Translations,
+}
+
+impl Offer<'_> {
+    fn dialect(&self) -> &Dialect {
+        self.face.dialect()
+    }
+
+    fn document(&self, upstream: &str) -> Value {
+        let dialect = self.dialect();
+        let mut schemas = Map::new();
+        let mut paths: Map<String, Value> = Map::new();
+        for operation in &dialect.operations {
+            let path = paths.entry(operation.path.to_string()).or_insert_with(|| json!({}));
+            path[operation.method.as_str().to_lowercase()] = self.operation(operation, &mut schemas);
+        }
+        component(&mut schemas, "error", dialect.error_schema);
+        let security = dialect.credentials.iter().map(|style| json!({ security_name(style): [] }));
+        let schemes = dialect.credentials.iter().map(|style| (security_name(style), security_scheme(style)));
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": format!("{} face before {upstream}", dialect.name),
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": self.description(upstream),
+                "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+            },
+            "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+            "servers": [{ "url": "/" }],
+            "security": security.collect::<Vec<_>>(),
+            "tags": [{ "name": "users" }],
+            "paths": paths,
+            "components": {
+                "schemas": schemas,
+                "securitySchemes": schemes.collect::<Map<_, _>>(),
+                "headers": headers(),
+            },
+        })
+    }
+
+    fn description(&self, upstream: &str) -> String {
+        match self.passes {
+            true => format!("Requests and answers pass between the client and {upstream} as they come."),
+            false => format!(
+                "Every request is translated for {upstream}, which speaks otherwise, and so is the answer. Nothing is \
+                 lost silently: see the header `Interlingua-Fidelity`."
+            ),
+        }
+    }
+
+    fn operation(&self, operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+        let (_, remark) = operation.translated.words();
+        let mut document = json!({
+            "operationId": operation.name,
+            "tags": ["users"],
+            "parameters": parameters(operation, self.passes),
+            "responses": self.responses(operation, schemas),
+        });
+        if !self.passes && !remark.is_empty() {
+            document["description"] = format!("In translation: {remark}.").into();
+        }
+        if let Some(schema) = operation.request_schema {
+            let reference = component(schemas, &format!("{}.request", operation.name), schema);
+            document["requestBody"] = json!({ "required": true, "content": self.content(&reference, true) });
+        }
+        document
+    }
+
+    /// A document of a schema. Requests are read as plain JSON, too.
+    fn content(&self, reference: &Value, is_request: bool) -> Value {
+        let mut content = json!({ self.dialect().media_type: { "schema": reference } });
+        if is_request {
+            content["application/json"] = json!({ "schema": reference });
+        }
+        content
+    }
+
+    fn responses(&self, operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+        let mut responses = Map::new();
+        if self.passes || !matches!(operation.translated, Translated::Refused(_)) {
+            let (status, shows_user) = self.success(operation);
+            let mut names = vec!["X-Request-Id"];
+            names.extend(shows_user.then_some("ETag"));
+            names.extend((!self.passes).then_some(["Interlingua-Fidelity", "Preference-Applied"]).iter().flatten());
+            names.extend((operation.access == Access::Write).then_some("Idempotency-Replayed"));
+            let mut success = json!({ "description": "It is done.", "headers": references(&names) });
+            if let Some(schema) = operation.response_schema {
+                let reference = component(schemas, &format!("{}.response", operation.name), schema);
+                success["content"] = self.content(&reference, false);
+            }
+            responses.insert(status, success);
+            if shows_user && operation.access == Access::Read {
+                let description = "The client has this version already: `If-None-Match`.";
+                let headers = references(&["X-Request-Id", "ETag"]);
+                responses.insert("304".to_owned(), json!({ "description": description, "headers": headers }));
+            }
+        }
+        for (status, reasons) in self.failures(operation) {
+            let mut names = vec!["X-Request-Id"];
+            names.extend(matches!(status.as_u16(), 429 | 502..=504).then_some("Retry-After"));
+            let failure = json!({
+                "description": reasons.join("; or "),
+                "headers": references(&names),
+                "content": self.content(&json!({ "$ref": "#/components/schemas/error" }), false),
+            });
+            responses.insert(status.as_str().to_owned(), failure);
+        }
+        if self.passes {
+            responses.insert("default".to_owned(), json!({ "description": "What the upstream says, as it comes." }));
+        }
+        responses.into()
+    }
+
+    /// The status of an answer that says that it is done, and whether it shows one user.
+    fn success(&self, operation: &Operation) -> (String, bool) {
+        let id = self.face.fresh_user_id(*self.dialect().fresh_ids.start());
+        let page = PageRequest::At(None);
+        let users = UserPage { query: UserQuery::default(), page, users: Vec::new(), total: Some(0), next: None };
+        let outcomes =
+            [(Outcome::User(Box::new(User::new(id))), true), (Outcome::Users(users), false), (Outcome::Done, false)];
+        let mut written = outcomes.iter().filter_map(|(outcome, shows_user)| {
+            let writing = self.face.write(operation.name, outcome).ok()?;
+            // An answer of which the operation makes no document shows nobody.
+            Some((writing.response.status.as_str().to_owned(), *shows_user && shows_a_user(&writing.response.body)))
+        });
+        // What means nothing elsewhere has an answer of its vendor's only.
+        written.next().unwrap_or(("2XX".to_owned(), false))
+    }
+
+    /// The statuses of refusals, and what each means.
+    fn failures(&self, operation: &Operation) -> BTreeMap<StatusCode, Vec<&'static str>> {
+        let mut failures: BTreeMap<StatusCode, Vec<_>> = BTreeMap::new();
+        for (kind, concerns, words) in FAILURES {
+            let applies = match concerns {
+                Concerns::All => true,
+                Concerns::Writes => operation.access == Access::Write,
+                Concerns::Bodies => operation.request_schema.is_some(),
+                Concerns::Translations => !self.passes,
+            };
+            if applies {
+                failures.entry(self.face.write_error(&Error::new(*kind, "")).status).or_default().push(*words);
+            }
+        }
+        failures
+    }
+}
+
+fn shows_a_user(body: &[u8]) -> bool {
+    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    document.get("data").unwrap_or(&document).is_object()
+}
+
+// === parts ===
+
+fn parameters(operation: &Operation, passes: bool) -> Vec<Value> {
+    let path = operation.path.to_string();
+    let path = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let path =
+        path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": path_schema(operation) }));
+    let query = operation.query.iter().map(|name| match name.ends_with("[]") {
+        true => json!({
+            "name": name, "in": "query", "explode": true,
+            "schema": { "type": "array", "items": { "type": "string" } },
+        }),
+        false => json!({ "name": name, "in": "query", "schema": { "type": "string" } }),
+    });
+    let header = |name: &str, words: &str, schema: Value| json!({ "name": name, "in": "header", "description": words, "schema": schema });
+    let text = || json!({ "type": "string" });
+    let mut headers = vec![header(
+        REQUEST_ID.as_str(),
+        "The client's own id for the request, of letters, digits and `._-`; else the gateway makes one.",
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$" }),
+    )];
+    if !passes {
+        let handling = json!({ "enum": ["handling=strict", "handling=lenient"] });
+        headers.push(header(PREFER.as_str(), "Whether a loss is an error, or is told.", handling));
+    }
+    if operation.access == Access::Write {
+        let key = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9-]+$" });
+        headers.push(header(IDEMPOTENCY_KEY.as_str(), "Repeats with the same key are carried out once.", key));
+        headers.push(header("if-match", "Only if the user still is of this version.", text()));
+    } else {
+        headers.push(header("if-none-match", "No document if the user still is of this version.", text()));
+    }
+    path.chain(query).chain(headers).collect()
+}
+
+/// The form that the parameters of the path have.
+fn path_schema(operation: &Operation) -> Value {
+    match operation.path.check(&["x".to_owned()]) {
+        Ok(()) => json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" }),
+        Err(_) => json!({ "type": "integer", "minimum": 1, "maximum": i32::MAX }),
+    }
+}
+
+fn headers() -> Value {
+    let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+    let whole =
+        |description: &str| json!({ "description": description, "schema": { "type": "integer", "minimum": 0 } });
+    let mut headers = json!({
+        "ETag": text("The version of the user that is shown."),
+        "Idempotency-Replayed": text("`true` where the answer is that to an earlier request with the same key."),
+        "Retry-After": whole("In how many seconds it may be tried again."),
+    });
+    headers[title(REQUEST_ID.as_str())] = text("The id of the request, in logs and reports, too.");
+    headers[title(FIDELITY.as_str())] =
+        text("How many fields could not be carried, by kind, and the id of the report on them.");
+    headers[title(PREFERENCE_APPLIED.as_str())] = text("The preference that was followed.");
+    headers
+}
+
+fn references(names: &[&str]) -> Map<String, Value> {
+    let reference = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+    names.iter().map(reference).collect()
+}
+
+/// `x-request-id` as `X-Request-Id`.
+fn title(name: &str) -> String {
+    let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect::<Vec<_>>().join("-")
+}
+
+fn security_name(style: &CredentialStyle) -> String {
+    style.scheme.unwrap_or(style.header).to_lowercase()
+}
+
+fn security_scheme(style: &CredentialStyle) -> Value {
+    match style.scheme {
+        Some(scheme) => json!({ "type": "http", "scheme": scheme.to_lowercase() }),
+        None => json!({ "type": "apiKey", "in": "header", "name": style.header }),
+    }
+}
+
+/// A schema as a component, and the reference to it. One that is there already is not there twice.
+fn component(schemas: &mut Map<String, Value>, name: &str, schema: &str) -> Value {
+    let mut schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("$schema");
+    }
+    let title = schema["title"].clone();
+    let same = |(_, other): &(&String, &Value)| other["title"] == title && !title.is_null();
+    let name = schemas.iter().find(same).map_or(name, |(name, _)| name).to_owned();
+    lead_below(&mut schema, &format!("#/components/schemas/{name}/$defs/"));
+    schemas.insert(name.clone(), schema);
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// References within a schema, where it stands in a larger document.
+fn lead_below(node: &mut Value, place: &str) {
+    match node {
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name == "$ref" => *text = text.replace("#/$defs/", place),
+            value => lead_below(value, place),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(|item| lead_below(item, place)),
+        _ => (),
+    }
+}
