@@ -20,6 +20,7 @@ mod lists;
 mod observed;
 mod openapi;
 mod operator_cli;
+mod packaging;
 mod partial_update;
 mod pass;
 mod permissions;
