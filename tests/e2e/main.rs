@@ -26,6 +26,7 @@ mod pass;
 mod permissions;
 mod protocol;
 mod recorder;
+mod reference;
 mod refusals;
 mod reload;
 mod repeats;
