@@ -10,7 +10,7 @@ root=target/debian/root
 rm -rf "$root"
 
 install -D -m 0755 "$binary" "$root/usr/bin/interlingua"
-[[ $binary == */debug/* ]] || strip "$root/usr/bin/interlingua"
+strip "$root/usr/bin/interlingua"
 install -D -m 0644 packaging/debian/interlingua.service "$root/usr/lib/systemd/system/interlingua.service"
 install -D -m 0644 packaging/debian/interlingua.toml "$root/etc/interlingua/interlingua.toml"
 install -d -m 0700 "$root/etc/interlingua/credentials"

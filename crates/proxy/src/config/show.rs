@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use interlingua_core::Adapter;
 use toml::{Table, Value};
 
-use super::{Config, ConfigErrors, Environment, Text, file, layers};
+use super::{Config, ConfigErrors, Environment, Text, file, folder::Folder, layers};
 
 /// What stands for a secret.
 const HIDDEN: &str = "[hidden]";
@@ -20,17 +20,10 @@ impl Config {
     ///
     /// Everything that is wrong.
     pub(crate) fn show(path: Option<&Path>, adapters: &[Box<dyn Adapter>]) -> Result<String, ConfigErrors> {
-        let text = path.map_or_else(|| Ok(Text::sandbox()), Text::read)?;
-        Self::shown(&Environment::of_process(), &text, adapters)
-    }
-
-    pub(super) fn shown(
-        environment: &Environment,
-        text: &Text,
-        adapters: &[Box<dyn Adapter>],
-    ) -> Result<String, ConfigErrors> {
-        let config = Self::of(environment, text, adapters)?;
-        let (_, values) = layers(environment, text)?;
+        let (environment, folder) = (Environment::of_process(), Folder::of(path));
+        let text = path.map_or_else(|| Ok(Text::sandbox()), |path| Text::read(&folder, path))?;
+        let config = Self::of(&environment, &text, &folder, adapters)?;
+        let (_, values) = layers(&environment, &text)?;
         let mut table = Table::try_from(&values).expect("what came from TOML can go back");
         config.complete(&mut table);
         hide(&mut table);
@@ -68,14 +61,23 @@ impl Config {
 }
 
 fn hide(table: &mut Table) {
-    let hide = |of: &mut Table, source: &str, name: &str| {
-        if let Some(secret) = of.get_mut(source).and_then(|source| source.get_mut(name)) {
+    let hide_in = |source: &mut Table, name: &str| {
+        if let Some(secret) = source.get_mut(name) {
             *secret = HIDDEN.into();
+        }
+    };
+    let hide = |of: &mut Table, source: &str, name: &str| {
+        if let Some(source) = of.get_mut(source).and_then(Value::as_table_mut) {
+            hide_in(source, name);
         }
     };
     each(table.get_mut("upstreams"), |upstream| hide(upstream, "credential", "value"));
     // Whoever has the hash of a key that is easily guessed has the key.
-    each(table.get_mut("clients"), |client| hide(client, "key", "sha256"));
+    each(table.get_mut("clients"), |client| {
+        hide(client, "key", "sha256");
+        each(client.get_mut("credentials"), |credential| hide_in(credential, "value"));
+        each(client.get_mut("keys"), |key| hide_in(key, "sha256"));
+    });
 }
 
 /// Does something with every table of a list, or of a table.
