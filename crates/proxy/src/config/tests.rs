@@ -561,6 +561,15 @@ fn addresses() {
         "9090",
         "8:1: listeners[0].address: 127.0.0.1:9090 is taken by admin.address; choose another port",
     );
+    check_more(
+        "[sandbox.textus]\naddress = \"0.0.0.0:8080\"",
+        "12:1: sandbox.textus.address: 0.0.0.0:8080 is taken by listeners[0].address; choose another port",
+    );
+    check_other(
+        "127.0.0.1:8080",
+        "0.0.0.0:9090",
+        "8:1: listeners[0].address: 0.0.0.0:9090 is taken by admin.address; choose another port",
+    );
     check_more("[sandbox.textus]", "11:10: sandbox.textus.address: missing; a stand-in needs one");
 }
 
