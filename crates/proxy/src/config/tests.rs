@@ -367,7 +367,7 @@ fn values_of_the_wrong_kind() {
         "[admin]\naddress = \"localhost:80\"",
         "12:1: admin.address: expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
     );
-    check_more("[limits]\nbody = true", "12:1: limits.body: expected a number or text");
+    check_more("[limits]\nbody = true", "12:1: limits.body: expected a whole number or text");
     check_more("[limits]\nin_flight = 0", "12:1: limits.in_flight: expected a whole number of at least 1");
     check_more("[limits]\nin_flight = 99999999999999999999", "12:1: limits.in_flight: the number is too large");
     check_more("[clients]", "11:2: clients: expected a list, not a table");
@@ -624,7 +624,7 @@ fn variables() {
         assert_eq!(errors, format!("environment variable {name}: {expected}"));
     };
     check("INTERLINGUA_LIMITS__BUDY", "1", "limits.budy: unknown key; did you mean `body`?");
-    check("INTERLINGUA_LIMITS__DRAIN__X", "1", "limits.drain: expected a number or text");
+    check("INTERLINGUA_LIMITS__DRAIN__X", "1", "limits.drain: expected a whole number or text");
     check("INTERLINGUA_LIMITS", "hush", "limits: expected a table, not text");
     check(
         "INTERLINGUA_UPSTREAMS__PARTNER__DIALECT",
