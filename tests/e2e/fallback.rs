@@ -568,6 +568,16 @@ async fn an_upstream_that_changes_the_protocol_is_a_bad_gateway() {
     both_say(&world, 502, "a protocol that nobody asked for").await;
 }
 
+/// Interim answers without end would keep the gateway busy for as long as they come.
+#[tokio::test]
+async fn an_upstream_that_never_comes_to_its_answer_is_a_bad_gateway() {
+    let (world, upstream) = recorded().await;
+    upstream.always(b"HTTP/1.1 103 Early Hints\r\nlink: </style>\r\n\r\n".repeat(1 << 16));
+    both_say(&world, 502, "says too much before it answers").await;
+    let (_, _, message) = Face::Ecgrid.refusal(&world.crossed_ecgrid().get("/v2/users/1042").await);
+    assert!(message.contains("says too much before it answers"), "{message}");
+}
+
 #[tokio::test]
 async fn an_upstream_that_is_silent_is_a_gateway_timeout() {
     let upstream = Recorder::start().await;

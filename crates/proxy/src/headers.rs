@@ -1,9 +1,10 @@
 //! Headers on their way through: which of them stay behind.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{
-        CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+        UPGRADE,
     },
 };
 
@@ -14,12 +15,17 @@ use http::{
 /// - so do credentials, of whatever dialect: they were meant for the gateway;
 /// - so does what tells a server another method, path, host or sender than the request has;
 /// - so does a name with anything but letters, digits and `-` in it, for many a server takes `X_API_Key` for `X-API-Key`;
-/// - everything else passes.
+/// - everything else passes, cookies in one line, as HTTP/2 may have them in several (RFC 9113, section 8.2.3).
 pub(crate) fn remove_ours(headers: &mut HeaderMap, credentials: &[HeaderName]) {
     remove_hop_by_hop(headers);
     let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name.as_str(), credentials)).cloned().collect();
     for name in ours {
         headers.remove(name);
+    }
+    let cookies: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // What is made of values is a value.
+    if let (2.., Ok(cookies)) = (cookies.len(), HeaderValue::from_bytes(&cookies.join(&b"; "[..]))) {
+        headers.insert(COOKIE, cookies);
     }
 }
 
@@ -74,9 +80,22 @@ pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterat
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
+
+    #[test]
+    fn cookies_are_one_line() {
+        let lines = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(COOKIE, HeaderValue::from_static(line));
+            }
+            remove_ours(&mut headers, &[]);
+            headers.get_all(COOKIE).iter().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&[]), [""; 0]);
+        assert_eq!(lines(&["a=1"]), ["a=1"]);
+        assert_eq!(lines(&["a=1; b=2", "c=3", "d=4"]), ["a=1; b=2; c=3; d=4"]);
+    }
 
     #[test]
     fn headers_of_one_connection_stay_behind() {

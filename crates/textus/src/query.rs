@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use interlingua_core::{Cursor, Error, PageRequest, Place, Problem, Result, Scope, Text, UserQuery};
+use percent_encoding::percent_decode_str;
 
 use crate::codes;
 
@@ -14,9 +15,16 @@ use crate::codes;
 pub(crate) fn read(query: &str) -> Result<(UserQuery, PageRequest)> {
     let (mut text, mut cursor, mut scopes) = (None, None, Vec::new());
     let (mut accounts, mut problems) = (0, Vec::new());
+    let is_utf8 = percent_decode_str(query).decode_utf8().is_ok();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
-            "q" => once(&mut text, value, "/q", &mut problems),
+            "q" => {
+                // What is no UTF-8 would be searched for as something else, and found nowhere.
+                if !is_utf8 && value.contains(char::REPLACEMENT_CHARACTER) {
+                    problems.push(Problem::new(Place::request("/q"), "expected UTF-8"));
+                }
+                once(&mut text, value, "/q", &mut problems);
+            }
             "cursor" => once(&mut cursor, value, "/cursor", &mut problems),
             "accounts[]" => {
                 match codes::account_from_slug_or_iri(&value) {

@@ -175,6 +175,9 @@ fn a_list_is_asked_for_by_text_and_accounts() {
 fn an_odd_query_is_refused_or_noted() {
     refused(list("q=a&q=b"), "/q");
     refused(list("q=&q="), "/q");
+    // `ü` in Latin-1; a replacement character that was asked for is one.
+    refused(list("q=M%FCller"), "/q");
+    list("q=M%EF%BF%BDller").unwrap();
     refused(list("cursor=a&cursor=a"), "/cursor");
     refused(list("cursor="), "/cursor");
     for account in ["", "a/b", "/accounts/", "/users/a", "a%20b", "%2e%2e", "/accounts/a?b"] {

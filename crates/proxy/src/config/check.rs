@@ -103,12 +103,14 @@ impl<'a> Check<'a> {
 
     /// No two sockets can have the same address, unless the system chooses the port.
     fn addresses(&mut self, file: &File) {
-        let mut taken: HashMap<SocketAddr, Key> = HashMap::new();
+        let mut taken: Vec<(SocketAddr, Key)> = Vec::new();
         for (key, address) in addresses(file) {
-            match taken.get(&address) {
-                Some(other) => self.report.add(&key, format!("{address} is taken by {other}; choose another port")),
+            match taken.iter().find(|(other, _)| overlap(*other, address)) {
+                Some((_, other)) => {
+                    self.report.add(&key, format!("{address} is taken by {other}; choose another port"));
+                }
                 None if address.port() == 0 => (),
-                None => drop(taken.insert(address, key)),
+                None => taken.push((address, key)),
             }
         }
     }
@@ -537,6 +539,13 @@ impl<'a> Check<'a> {
             None => drop(taken.insert(value, key.clone())),
         }
     }
+}
+
+/// Whether two sockets cannot have these addresses at once. All addresses of a machine (`0.0.0.0`, `[::]`) are each of
+/// them.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one == other || is_all && one.is_ipv4() == other.is_ipv4() && one.port() == other.port()
 }
 
 /// Every address that is listened on.

@@ -408,7 +408,7 @@ fn values_of_the_wrong_kind() {
         "[admin]\naddress = \"localhost:80\"",
         "12:1: admin.address: expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
     );
-    check_more("[limits]\nbody = true", "12:1: limits.body: expected a number or text");
+    check_more("[limits]\nbody = true", "12:1: limits.body: expected a whole number or text");
     check_more("[limits]\nin_flight = 0", "12:1: limits.in_flight: expected a whole number of at least 1");
     check_more("[limits]\nin_flight = 99999999999999999999", "12:1: limits.in_flight: the number is too large");
     check_more("[clients]", "11:2: clients: expected a list, not a table");
@@ -645,6 +645,15 @@ fn addresses() {
         "9090",
         "8:1: listeners[0].address: 127.0.0.1:9090 is taken by admin.address; choose another port",
     );
+    check_more(
+        "[sandbox.textus]\naddress = \"0.0.0.0:8080\"",
+        "12:1: sandbox.textus.address: 0.0.0.0:8080 is taken by listeners[0].address; choose another port",
+    );
+    check_other(
+        "127.0.0.1:8080",
+        "0.0.0.0:9090",
+        "8:1: listeners[0].address: 0.0.0.0:9090 is taken by admin.address; choose another port",
+    );
     check_more("[sandbox.textus]", "11:10: sandbox.textus.address: missing; a stand-in needs one");
 }
 
@@ -699,7 +708,7 @@ fn variables() {
         assert_eq!(errors, format!("environment variable {name}: {expected}"));
     };
     check("INTERLINGUA_LIMITS__BUDY", "1", "limits.budy: unknown key; did you mean `body`?");
-    check("INTERLINGUA_LIMITS__DRAIN__X", "1", "limits.drain: expected a number or text");
+    check("INTERLINGUA_LIMITS__DRAIN__X", "1", "limits.drain: expected a whole number or text");
     check("INTERLINGUA_LIMITS", "hush", "limits: expected a table, not text");
     check(
         "INTERLINGUA_UPSTREAMS__PARTNER__DIALECT",

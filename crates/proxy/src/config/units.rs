@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// A number or a text, for keys that take both: an environment variable is always a text.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a number or text")]
+#[serde(untagged, expecting = "expected a whole number or text")]
 pub(super) enum Scalar {
     Number(i64),
     Text(String),

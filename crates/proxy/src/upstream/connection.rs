@@ -52,7 +52,7 @@ impl Connection {
     pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         self.wire.begin();
         let answer = self.sender.send_request(request);
-        driven(&mut self.driver, answer).await
+        driven(&mut self.driver, answer).await.inspect(|_| self.wire.is_answered())
     }
 
     /// Waits for something that comes over this connection.

@@ -173,6 +173,9 @@ async fn why(connection: &Connection, error: &hyper::Error, terms: &Terms) -> Er
         return lost(ErrorKind::BadReply, "the upstream's answer is not HTTP");
     }
     let wire = &connection.wire;
+    if wire.is_flooded() {
+        return lost(ErrorKind::BadReply, "the upstream says too much before it answers");
+    }
     // A proof takes time, and a read needs none.
     let not_received = match terms.access {
         Access::Read => wire.is_untouched(),

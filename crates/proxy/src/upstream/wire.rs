@@ -41,6 +41,10 @@ use tokio::{
 /// How long a reset may be on its way after the end: more than a round trip takes.
 const ROUND_TRIP: Duration = Duration::from_millis(250);
 
+/// How much of an answer may come before its head is there as a whole: several times what hyper takes of one head, as
+/// interim answers (1xx) come before it, and hyper reads them for as long as there are more.
+const MOST_AHEAD: usize = 1 << 20;
+
 /// A socket, and what was seen of the request that is on it.
 ///
 /// The numbers are only ever touched by whoever has the connection; they are atomic because it moves between threads.
@@ -51,6 +55,8 @@ pub(crate) struct Wire {
     taken: AtomicUsize,
     /// Whether a byte of the answer came.
     heard: AtomicBool,
+    /// How many bytes more may come.
+    welcome: AtomicUsize,
     /// The first thing that went wrong.
     error: OnceLock<io::ErrorKind>,
 }
@@ -58,13 +64,24 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Arc<Self> {
         let (taken, heard, error) = (AtomicUsize::default(), AtomicBool::default(), OnceLock::new());
-        Arc::new(Self { stream, taken, heard, error })
+        Arc::new(Self { stream, taken, heard, welcome: AtomicUsize::new(MOST_AHEAD), error })
     }
 
     /// The next bytes are another request's.
     pub(crate) fn begin(&self) {
         self.taken.store(0, Relaxed);
         self.heard.store(false, Relaxed);
+        self.welcome.store(MOST_AHEAD, Relaxed);
+    }
+
+    /// The head of the answer is there; how much may follow it is not ours to say.
+    pub(crate) fn is_answered(&self) {
+        self.welcome.store(usize::MAX, Relaxed);
+    }
+
+    /// Whether more came before the head of the answer than may.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.welcome.load(Relaxed) == 0
     }
 
     /// Whether the peer has neither closed nor said anything unasked, as of this moment.
@@ -128,13 +145,18 @@ pub(crate) struct Io(pub(crate) Arc<Wire>);
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = &*self.0;
+        if wire.is_flooded() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         loop {
             wire.tried(ready!(wire.stream.poll_read_ready(cx)))?;
             match wire.stream.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    if wire.tried(result)? > 0 {
+                    let count = wire.tried(result)?;
+                    if count > 0 {
                         wire.heard.store(true, Relaxed);
+                        wire.welcome.store(wire.welcome.load(Relaxed).saturating_sub(count), Relaxed);
                     }
                     return Poll::Ready(Ok(()));
                 }
