@@ -8,6 +8,7 @@ use crate::{
     cli::{aside, stand_ins},
     client::{Answer, Client},
     harness::{ECGRID_KEY, Setup, World},
+    recorder::{Recorder, ok},
     served::Served,
 };
 
@@ -125,4 +126,20 @@ async fn the_log_says_whose_fault_it_is() {
         .collect();
     let expected = [(200, None), (404, Some("client".to_owned())), (502, Some("upstream".to_owned()))];
     assert_eq!(told, expected, "{log}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_changes_is_noticed_and_goes_on() {
+    let recorder = Recorder::start().await;
+    let world = Setup::new().textus_at(recorder.address).start().await;
+    let user = r#"{"@type": "User", "@context": "/contexts/User.jsonld", "id": "/users/wqyODPA", "name": "Chuck Norris",
+        "email": "chuck@textus.example", "pronouns": "he", "discarded": "no"}"#;
+    recorder.always(ok(user));
+    for _ in 0..3 {
+        world.crossed_ecgrid().get("/v2/users/1042").await;
+    }
+    let metrics = metrics(&world).await;
+    has(&metrics, r#"interlingua_upstream_schema_drift_total{upstream="textus",change="new"} 1"#);
+    has(&metrics, r#"interlingua_upstream_schema_drift_total{upstream="textus",change="retyped"} 1"#);
+    has(&metrics, r#"interlingua_upstream_schema_drift_total{upstream="textus",change="missing"} 0"#);
 }

@@ -55,6 +55,10 @@ async fn nobody_gives_a_role_beyond_its_grant() {
         let body = format!(r#"{{"userId": 1042, "firstName": "Jon", "{hidden}": "NetworkAdmin"}}"#);
         is_refused(&pass.send("PUT /v2/users", body).await, 403, "AccessDenied");
     }
+    // So many members that nobody knows that not all of them are told.
+    let many: String = (0..200).map(|number| format!("\"x{number}\": 1, ")).collect();
+    let body = format!(r#"{{{many}"AUTHLEVEL": "NetworkAdmin", "userId": 1042, "firstName": "Jon"}}"#);
+    is_refused(&pass.send("PUT /v2/users", body).await, 403, "AccessDenied");
     assert_eq!((writes(&world.ecgrid), writes(&world.textus)), (Vec::new(), Vec::new()));
     pass.send("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jon", "shoeSize": 5}"#).await.expect(200);
     pass.send("POST /v2/users/role", MAKE_USER).await.expect(200);

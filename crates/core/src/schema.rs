@@ -20,9 +20,6 @@ use crate::{
 /// matched in linear time.
 pub struct Schema(jsonschema::Validator);
 
-/// More findings help nobody, and a document made for it has as many as it has bytes.
-const MOST_FINDINGS: usize = 100;
-
 /// What a document's check against a schema found.
 #[derive(Debug, Default, PartialEq)]
 pub struct Findings {
@@ -57,7 +54,7 @@ impl Schema {
     pub fn check(&self, document: Document, value: &Value) -> Findings {
         let mut findings = Findings::default();
         if !self.0.is_valid(value) {
-            for error in self.0.iter_errors(value).take(MOST_FINDINGS) {
+            for error in self.0.iter_errors(value).take(Findings::MOST) {
                 findings.add(document, &error);
             }
         }
@@ -72,11 +69,14 @@ impl fmt::Debug for Schema {
 }
 
 impl Findings {
+    /// How many are told at most of one document. More help nobody, and a document made for it has as many as it has bytes.
+    pub const MOST: usize = 100;
+
     fn add(&mut self, document: Document, error: &ValidationError<'_>) {
         let at = error.instance_path().as_str().to_owned();
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                self.unknown.extend(unexpected.iter().take(MOST_FINDINGS).map(|name| member(&at, name)));
+                self.unknown.extend(unexpected.iter().take(Findings::MOST).map(|name| member(&at, name)));
             }
             ValidationErrorKind::Required { property } => {
                 let pointer = member(&at, property.as_str().unwrap_or_default());
