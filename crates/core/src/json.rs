@@ -80,20 +80,6 @@ fn object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(bytes)
 }
 
-/// Writes a document into one buffer, which most need not outgrow.
-///
-/// # Panics
-///
-/// The document has a map whose keys are no texts, or a type that fails to serialize: a fault of whoever declared it.
-pub fn write(document: &impl serde::Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut bytes, document).expect("documents have texts for keys, and always serialize");
-    bytes
-}
-
-/// More bytes than the documents of a user have.
-const USUAL: usize = 1024;
-
 /// serde's own words may quote a value; these do not.
 fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())

@@ -64,21 +64,15 @@ impl Template {
     ///
     /// Parameters beyond those that the template has are left out.
     pub fn fill(&self, parameters: &[&str]) -> String {
-        let mut path =
-            String::with_capacity(self.text.len() + parameters.iter().map(|value| value.len()).sum::<usize>());
-        path.push_str(&self.text[..self.start]);
         let mut parameters = parameters.iter();
-        for (position, segment) in self.text[self.start..].split('/').enumerate() {
-            if position > 0 {
-                path.push('/');
-            }
+        let segments = self.text.split('/').map(|segment| {
             if segment.starts_with('{') {
-                path.extend(utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED));
+                utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED).to_string()
             } else {
-                path.push_str(segment);
+                segment.to_owned()
             }
-        }
-        path
+        });
+        segments.collect::<Vec<_>>().join("/")
     }
 
     /// Checks that the parameters are of their form: letters, digits, `_` and `-`, or, where the template says
@@ -115,7 +109,7 @@ impl Template {
 impl fmt::Display for Template {
     /// Without the forms of the parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.has_parameter() { f.write_str(&self.text.replace(":integer}", "}")) } else { f.write_str(self.text) }
+        f.write_str(&self.text.replace(":integer}", "}"))
     }
 }
 

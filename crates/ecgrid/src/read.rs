@@ -8,8 +8,6 @@ use interlingua_core::{
     Result, Role, Scope, Target, Text, User, UserId, UserPatch, UserQuery, json, pointer_token,
 };
 
-use serde::de::DeserializeOwned;
-
 use crate::{
     Ecgrid,
     codes::{self, AuthLevel, NetworkMailbox},
@@ -270,7 +268,7 @@ fn auth_level(word: &str) -> Result<AuthLevel> {
 
 /// What a level is taken for, which may be less than the vendor means.
 fn role(ecgrid: &Ecgrid, level: AuthLevel, notes: &mut Vec<Note>) -> Result<Role> {
-    notes.extend(ecgrid.roles.note(level.word(), || Place::request("/authLevel")));
+    notes.extend(ecgrid.roles.note(level.word(), Place::request("/authLevel")));
     let without = || Error::new(ErrorKind::Internal, "an AuthLevel without a meaning");
     ecgrid.roles.role(level.word()).ok_or_else(without)
 }
@@ -354,7 +352,8 @@ impl Ids {
 
 /// The user that a reply shows, who must be the one that was asked for, where one was.
 pub(crate) fn user(ecgrid: &Ecgrid, asked: Option<i64>, reply: &Reply) -> Result<(User, Vec<Note>)> {
-    let envelope: Data<UserIdInfo> = data(reply)?;
+    accepted(reply)?;
+    let envelope: Data<UserIdInfo> = json::reply(&reply.body)?;
     let mut notes = envelope.notes();
     if asked.is_some_and(|asked| asked != envelope.data.user_id) {
         return Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"));
@@ -366,7 +365,8 @@ pub(crate) fn user(ecgrid: &Ecgrid, asked: Option<i64>, reply: &Reply) -> Result
 
 /// The users that a reply shows.
 pub(crate) fn users(ecgrid: &Ecgrid, reply: &Reply) -> Result<(Vec<User>, Vec<Note>)> {
-    let envelope: Data<Vec<UserIdInfo>> = data(reply)?;
+    accepted(reply)?;
+    let envelope: Data<Vec<UserIdInfo>> = json::reply(&reply.body)?;
     let mut notes = envelope.notes();
     let users = envelope.data.into_iter().enumerate().map(|(index, info)| {
         let (user, others) = info.into_user(&ecgrid.roles);
@@ -378,7 +378,8 @@ pub(crate) fn users(ecgrid: &Ecgrid, reply: &Reply) -> Result<(Vec<User>, Vec<No
 
 /// The `true` of an operation that only succeeds.
 pub(crate) fn done(reply: &Reply) -> Result<()> {
-    let envelope: Data<bool> = data(reply)?;
+    accepted(reply)?;
+    let envelope: Data<bool> = json::reply(&reply.body)?;
     if envelope.data {
         Ok(())
     } else {
@@ -386,15 +387,6 @@ pub(crate) fn done(reply: &Reply) -> Result<()> {
             ErrorKind::BadReply,
             Refusal { status: reply.status, code: None, text: Some("data: false".into()) },
         ))
-    }
-}
-
-/// The envelope of a reply that is a success. What is none is read once more, for what it says.
-fn data<T: DeserializeOwned>(reply: &Reply) -> Result<Data<T>> {
-    let read = json::reply::<Data<T>>(&reply.body);
-    match read {
-        Ok(envelope) if reply.status.is_success() && envelope.success != Some(false) => Ok(envelope),
-        read => accepted(reply).and(read),
     }
 }
 

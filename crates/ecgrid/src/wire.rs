@@ -160,7 +160,7 @@ json::object! {
     #[derive(Debug)]
     pub(crate) struct Data<T> {
         "data" => pub(crate) data: T [required],
-        "success" => pub(crate) success: Option<bool>,
+        "success" => _success: Option<bool>,
         "errorCode" => error_code: Option<Text>,
         "message" => message: Option<Text>,
         .. others,
@@ -214,7 +214,7 @@ impl UserIdInfo {
             notes.push(lost("authLevel", "not a role that this adapter knows, in a scope that fits it"));
         }
         let word = self.auth_level.as_deref().unwrap_or_default();
-        notes.extend(roles.note(word, || Place::upstream("/data/authLevel")));
+        notes.extend(roles.note(word, Place::upstream("/data/authLevel")));
         let present = scope(self.network_id, self.mailbox_id);
         if present.is_none() && self.mailbox_id.is_some_and(|id| id != 0) {
             notes.push(lost("mailboxId", "a mailbox without its network"));

@@ -194,7 +194,7 @@ fn grants(
             problems.push(Problem::new(at("account"), "expected every account once"));
             continue;
         }
-        notes.extend(textus.roles.note(&membership.role, || at("role")));
+        notes.extend(textus.roles.note(&membership.role, at("role")));
         grants.push(Grant { role, scope: Scope::new(account), id: None });
     }
     grants

@@ -330,22 +330,23 @@ impl MembershipCollection {
     /// The grants of the user with this IRI.
     fn grants(self, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Vec<Grant> {
         let at = "/memberships";
-        let mut note = |member: &str, reason: &'static str| {
-            notes.push(Note::dropped(Place::upstream(format!("{at}/{member}")), reason));
+        let collection = format!("{user}/memberships");
+        let mut note = |pointer: String, reason: &'static str| {
+            notes.push(Note::dropped(Place::upstream(pointer), reason));
         };
         if self.total_items.is_some_and(|total| total != self.members.len() as u64) {
-            note("totalItems", "not the number of memberships that are shown");
+            note(format!("{at}/totalItems"), "not the number of memberships that are shown");
         }
         if self.view.is_some_and(|view| view.next.is_some()) {
-            note("view", "the list is shown in pages, and this is one of them");
+            note(format!("{at}/view"), "the list is shown in pages, and this is one of them");
         }
-        if self.id.as_ref().is_some_and(|id| id.strip_prefix(user) != Some(at)) {
-            note("id", OF_ANOTHER);
+        if self.id.as_ref().is_some_and(|id| *id != collection) {
+            note(format!("{at}/id"), OF_ANOTHER);
         }
         notes.extend(unknown_members(at, &self.others));
         let mut grants = Vec::with_capacity(self.members.len());
         for (position, membership) in self.members.into_iter().enumerate() {
-            grants.extend(membership.grant(position, user, roles, notes));
+            grants.extend(membership.grant(&format!("{at}/members/{position}"), user, roles, notes));
         }
         grants
     }
@@ -354,26 +355,23 @@ impl MembershipCollection {
 const OF_ANOTHER: &str = "it names another user than the document does";
 
 impl MembershipOf {
-    fn grant(self, position: usize, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
-        let at = |member: &str| Place::upstream(format!("/memberships/members/{position}{member}"));
+    fn grant(self, at: &str, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
         let account = codes::account_from_iri(&self.account.id);
-        notes.extend(roles.note(&self.role, || at("/role")));
+        notes.extend(roles.note(&self.role, Place::upstream(format!("{at}/role"))));
         let (Some(role), Some(account)) = (roles.role(&self.role), account) else {
-            notes.push(Note::dropped(at(""), "not a role, or not an account, that this adapter knows"));
+            let reason = "not a role, or not an account, that this adapter knows";
+            notes.push(Note::dropped(Place::upstream(at), reason));
             return None;
         };
         if self.user.is_some_and(|other| other != user) {
-            notes.push(Note::dropped(at("/user"), OF_ANOTHER));
+            notes.push(Note::dropped(Place::upstream(format!("{at}/user")), OF_ANOTHER));
         }
-        let own = |iri: &Text| iri.strip_prefix(user).is_some_and(|rest| rest.starts_with("/memberships/"));
-        if self.id.as_ref().is_some_and(|iri| !own(iri)) {
-            notes.push(Note::dropped(at("/id"), OF_ANOTHER));
+        let own = |iri: &str| iri.strip_prefix(user)?.strip_prefix("/memberships/").map(Text::from);
+        if self.id.as_ref().is_some_and(|iri| own(iri).is_none()) {
+            notes.push(Note::dropped(Place::upstream(format!("{at}/id")), OF_ANOTHER));
         }
-        if !self.others.0.is_empty() || !self.account.others.0.is_empty() {
-            let at = format!("/memberships/members/{position}");
-            notes.extend(unknown_members(&at, &self.others));
-            notes.extend(unknown_members(&format!("{at}/account"), &self.account.others));
-        }
+        notes.extend(unknown_members(at, &self.others));
+        notes.extend(unknown_members(&format!("{at}/account"), &self.account.others));
         let id = self.id.and_then(|iri| iri.rsplit('/').next().map(Text::from));
         Some(Grant { role, scope: Scope { name: self.account.name, ..Scope::new(account) }, id })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use interlingua_core::{
     Document, Error, ErrorKind, Field, Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Note, Outcome, PageRequest, Place,
-    Preferences, Response, Result, Role, ScopeId, Text, User, UserPage, Writing, http::StatusCode, json, pointer_token,
+    Preferences, Response, Result, Role, ScopeId, Text, User, UserPage, Writing, http::StatusCode, pointer_token,
     split_name,
 };
 use serde_json::Value;
@@ -248,7 +248,7 @@ pub(crate) fn error(error: &Error) -> Response {
 }
 
 fn json(status: StatusCode, document: &impl serde::Serialize) -> Response {
-    Response::new(status, json::write(document))
+    Response::new(status, serde_json::to_vec(document).expect("texts, numbers and JSON values always serialize"))
 }
 
 /// Where a document has a field. Requests and answers have nearly all of them at the same places; a query parameter is

@@ -9,7 +9,7 @@ mod update;
 
 use interlingua_core::{
     Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Outcome, Problem, Reply, Result, Role, Scope, Step,
-    User, UserPatch, json, split_name,
+    User, UserPatch, split_name,
 };
 
 use crate::{
@@ -77,7 +77,7 @@ fn write(op: Op, wire: &impl serde::Serialize, fields: Vec<Field>) -> Call {
 }
 
 fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {
-    json::write(wire)
+    serde_json::to_vec(wire).expect("texts, numbers and JSON values always serialize")
 }
 
 // === Names ===

@@ -9,7 +9,7 @@ mod update;
 
 use interlingua_core::{
     Call, Command, Error, ErrorKind, Field, Grant, Note, Outcome, Problem, Reply, Result, Role, ScopeId, Step, Text,
-    User, UserId, UserPatch, http::Method, join_name, json, split_name,
+    User, UserId, UserPatch, http::Method, join_name, split_name,
 };
 
 use crate::{Textus, codes, routes::Op, wire::MembershipIn};
@@ -51,7 +51,7 @@ fn read_call(user: &UserId) -> Call {
 }
 
 fn body(wire: &impl serde::Serialize) -> Vec<u8> {
-    json::write(wire)
+    serde_json::to_vec(wire).expect("texts and booleans always serialize")
 }
 
 /// The whole name, which is all that a request can set.
