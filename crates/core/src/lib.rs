@@ -40,4 +40,6 @@ pub use validate::Validator;
 
 // What an adapter's signatures need, in the versions that they need.
 pub use bytes::Bytes;
+#[doc(inline)]
+pub use compact_str::format_compact as format_text;
 pub use http;

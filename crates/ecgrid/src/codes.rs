@@ -1,6 +1,6 @@
 //! The vendor's vocabularies: AuthLevels, statuses, error codes (vendor pages: "ENUMs", "Errors").
 
-use interlingua_core::{Error, ErrorKind, Level, Role, RoleTable, ScopeId, Status, http::StatusCode};
+use interlingua_core::{Error, ErrorKind, Level, Role, RoleTable, ScopeId, Status, format_text, http::StatusCode};
 
 /// A permission role. One vendor word is two canonical things: a role, and how wide it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +134,8 @@ pub(crate) struct NetworkMailbox {
 impl NetworkMailbox {
     pub(crate) fn id(self) -> ScopeId {
         ScopeId::new(match self.mailbox {
-            Some(mailbox) => format!("{}/{mailbox}", self.network),
-            None => self.network.to_string(),
+            Some(mailbox) => format_text!("{}/{mailbox}", self.network),
+            None => format_text!("{}", self.network),
         })
     }
 
