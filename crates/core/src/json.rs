@@ -380,6 +380,19 @@ mod tests {
         assert_eq!(request::<Id>(b"[").unwrap_err().kind(), ErrorKind::Malformed);
     }
 
+    #[test]
+    fn what_nobody_reads_is_checked_as_far_as_its_form() {
+        #[derive(serde::Deserialize)]
+        struct Id {
+            id: u8,
+            _note: Option<AnyText>,
+        }
+        assert_eq!(reply::<Id>(br#"{"id": 7, "_note": "\u00e9"}"#).unwrap().id, 7);
+        assert_eq!(reply::<Id>(b"{\"id\": 7, \"other\": \"\xff\"}").unwrap().id, 7);
+        assert!(reply::<Id>(b"{\"id\": 7, \"_note\": \"\xff\"}").is_err());
+        assert!(reply::<Id>(br#"{"id": 7, "_note": 1}"#).is_err());
+    }
+
     #[track_caller]
     fn refused(text: &[u8], because: &str) {
         let error = parse(text).unwrap_err();

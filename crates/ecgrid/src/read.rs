@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, num::NonZeroU32};
 use interlingua_core::{
     Command, Effect, Error, ErrorKind, Grant, GrantChange, Known, Level, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name,
     NamePatch, NewUser, Note, PageRequest, Password, Patch, Place, Problem, Reading, Refusal, Removal, Reply, Request,
-    Result, Role, Scope, Target, Text, User, UserId, UserPatch, UserQuery, format_text, json, pointer_token,
+    Result, Role, Scope, Target, Text, ToText as _, User, UserId, UserPatch, UserQuery, json, pointer_token,
 };
 use serde::de::DeserializeOwned;
 
@@ -82,7 +82,7 @@ fn path_id(parameter: Option<&String>) -> Result<UserId> {
 }
 
 fn user_id(id: i64) -> UserId {
-    UserId::new(format_text!("{id}"))
+    UserId::new(id.to_compact_string())
 }
 
 /// The vendor's own form of an id.
@@ -353,14 +353,24 @@ impl Ids {
 
 /// The user that a reply shows, who must be the one that was asked for, where one was.
 pub(crate) fn user(ecgrid: &Ecgrid, asked: Option<i64>, reply: &Reply) -> Result<(User, Vec<Note>)> {
+    Ok(canonical(ecgrid, record(asked, reply)?))
+}
+
+/// The same in the vendor's words.
+pub(crate) fn record(asked: Option<i64>, reply: &Reply) -> Result<Data<UserIdInfo>> {
     let envelope: Data<UserIdInfo> = data(reply)?;
-    let mut notes = envelope.notes();
     if asked.is_some_and(|asked| asked != envelope.data.user_id) {
         return Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"));
     }
+    Ok(envelope)
+}
+
+/// What such a record means.
+pub(crate) fn canonical(ecgrid: &Ecgrid, envelope: Data<UserIdInfo>) -> (User, Vec<Note>) {
+    let mut notes = envelope.notes();
     let (user, others) = envelope.data.into_user(&ecgrid.roles);
     notes.extend(others);
-    Ok((user, notes))
+    (user, notes)
 }
 
 /// The users that a reply shows.

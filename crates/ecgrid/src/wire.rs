@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, User, UserId, format_text, json,
+    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, ToText as _, User, UserId, json,
     pointer_token,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -246,7 +246,7 @@ impl UserIdInfo {
             created,
             // A password is required there.
             has_password: Known::Value(true),
-            ..User::new(UserId::new(format_text!("{}", self.user_id)))
+            ..User::new(UserId::new(self.user_id.to_compact_string()))
         };
         (user, notes)
     }

@@ -1,6 +1,6 @@
 //! The vendor's vocabularies: membership roles, IRIs, statuses.
 
-use interlingua_core::{ErrorKind, Role, RoleTable, ScopeId, Status, Text, UserId, format_text, http::StatusCode};
+use interlingua_core::{ErrorKind, Role, RoleTable, ScopeId, Status, Text, UserId, http::StatusCode};
 
 /// The vendor's vocabulary of roles (vendor page: "Create User"), with what each word means.
 pub(crate) fn roles() -> RoleTable {
@@ -19,7 +19,7 @@ pub(crate) fn role_word(role: Role) -> Option<&'static str> {
 
 /// `/users/wqyODPA`
 pub(crate) fn user_iri(user: &UserId) -> Text {
-    format_text!("/users/{user}")
+    in_path("/users/", user.as_str())
 }
 
 /// Whether an IRI is that of a user.
@@ -46,7 +46,7 @@ pub(crate) fn fresh_user_id(number: u64) -> UserId {
 
 /// `/accounts/my_account`
 pub(crate) fn account_iri(account: &ScopeId) -> Text {
-    format_text!("/accounts/{account}")
+    in_path("/accounts/", account.as_str())
 }
 
 /// The slug in `/accounts/my_account`.
@@ -58,6 +58,12 @@ pub(crate) fn account_from_iri(iri: &str) -> Option<ScopeId> {
 pub(crate) fn account_from_slug_or_iri(text: &str) -> Option<ScopeId> {
     let slug = text.strip_prefix("/accounts/").unwrap_or(text);
     is_id(slug).then(|| ScopeId::new(slug))
+}
+
+fn in_path(prefix: &str, segment: &str) -> Text {
+    let mut iri = Text::from(prefix);
+    iri.push_str(segment);
+    iri
 }
 
 fn segment_after<'a>(iri: &'a str, prefix: &str) -> Option<&'a str> {

@@ -184,7 +184,7 @@ fn settings<'a>(preferences: &'a Preferences, notes: &mut Vec<Note>) -> UserSett
 }
 
 fn memberships<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> Result<MembershipsOut<'a>> {
-    let collection = format!("{iri}/memberships");
+    let collection = [iri, "/memberships"].concat();
     let Some(grants) = &user.grants else {
         // The form of the document that says where they are and not what they are.
         notes.push(Note::unknown(Place::response("/memberships"), "the upstream does not say"));
@@ -223,7 +223,7 @@ fn membership<'a>(
         kind: "Membership",
         context: "/contexts/Membership.jsonld",
         // A grant of another dialect has no id of its own; a user has at most one membership in an account.
-        id: format!("{collection}/{}", grant.id.as_deref().unwrap_or(slug)),
+        id: [collection, "/", grant.id.as_deref().unwrap_or(slug)].concat(),
         role,
         user,
         account: AccountOut {

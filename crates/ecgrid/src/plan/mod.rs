@@ -9,7 +9,7 @@ mod update;
 
 use interlingua_core::{
     Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Outcome, Problem, Reply, Result, Role, Scope, Step,
-    User, UserPatch, format_text, json, split_name,
+    ToText as _, User, UserPatch, json, split_name,
 };
 
 use crate::{
@@ -50,7 +50,7 @@ fn single(
 
 /// The call that shows a user.
 fn get_user(id: i64) -> Call {
-    Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&format_text!("{id}")]))
+    Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&id.to_compact_string()]))
 }
 
 /// A call that reads what a document asks for.

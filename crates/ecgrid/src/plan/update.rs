@@ -63,10 +63,10 @@ impl Update<'_> {
         if !calls.iter().any(|planned| planned.shows_user) && (present.is_none() || !calls.is_empty()) {
             calls.push(self.show());
         }
-        let mut shown = present;
+        let mut shown = None;
         for (planned, reply) in calls.iter().zip(replies) {
             if planned.shows_user {
-                shown = Some(read::user(self.ecgrid, Some(self.id), reply)?);
+                shown = Some(read::record(Some(self.id), reply)?);
             } else {
                 read::done(reply)?;
             }
@@ -75,6 +75,7 @@ impl Update<'_> {
             let calls = calls.into_iter().skip(replies.len()).map(|planned| self.call(planned)).collect();
             return Ok(Step::Send { calls, notes: self.notes });
         }
+        let shown = shown.map(|record| read::canonical(self.ecgrid, record)).or(present);
         let (mut user, notes) = shown.expect("a plan without a call that shows the user gets one above");
         user.preferences = self.written_preferences();
         self.notes.extend(notes);
