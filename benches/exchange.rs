@@ -1,8 +1,10 @@
 //! An exchange as the gateway carries it out, without sockets, link store and log: the steps between the documents.
 
+use std::borrow::Cow;
+
 use interlingua_core::{
-    Adapter, Call, Command, Grant, Known, Mapping, Outcome, Reply, Request, Response, Scope, Step, Text, Timestamp,
-    User, UserId, Validator,
+    Adapter, Bytes, Call, Command, Grant, Known, Mapping, Outcome, Reply, Request, Response, Scope, Step, Text,
+    Timestamp, User, UserId, UserPage, Validator,
     http::{Method, StatusCode},
 };
 use interlingua_ecgrid::Ecgrid;
@@ -15,7 +17,10 @@ macro_rules! document {
     };
 }
 
-const UPDATE_USER: &str = "update-user";
+const ECGRID_UPDATE: &[u8] = document!("ecgrid/update-user-example.request.json");
+const ECGRID_USER: &[u8] = document!("ecgrid/update-user-example.response.json");
+const TEXTUS_UPDATE: &[u8] = document!("textus/update-user-updating-another-user.request.json");
+const TEXTUS_USER: &[u8] = document!("textus/update-user-updating-another-user.response.json");
 
 /// One dialect, with its ids for the one user and the one account that are linked.
 pub(crate) struct Side {
@@ -49,10 +54,11 @@ impl Side {
     }
 }
 
-/// A client of one dialect updates a user of the other.
+/// A client of one dialect has something done in the other.
 pub(crate) struct Exchange {
     pub(crate) face: Side,
     upstream: Side,
+    operation: Cow<'static, str>,
     pub(crate) request: Request,
     pub(crate) replies: Vec<Reply>,
     /// What the request means, in the upstream's ids.
@@ -65,25 +71,40 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Sets e-mail address and both halves of the name. It takes one call.
     pub(crate) fn ecgrid_to_textus() -> Self {
-        let request = document!("ecgrid/update-user-example.request.json");
-        let reply = document!("textus/update-user-updating-another-user.response.json");
-        Self::new(Side::ecgrid(), Side::textus(), Request::new(Method::PUT, "/v2/users", request), &[reply])
+        let request = Request::new(Method::PUT, "/v2/users", ECGRID_UPDATE);
+        Self::new(Side::ecgrid(), Side::textus(), request, vec![Bytes::from_static(TEXTUS_USER)])
     }
 
     /// Sets e-mail address, name and two notifications. It takes two calls.
     pub(crate) fn textus_to_ecgrid() -> Self {
-        let request = document!("textus/update-user-updating-another-user.request.json");
-        let user = document!("ecgrid/update-user-example.response.json");
         let config = document!("ecgrid/update-config-example.response.json");
-        let request = Request::new(Method::PUT, "/users/wqyODPA", request);
-        Self::new(Side::textus(), Side::ecgrid(), request, &[user, config])
+        let request = Request::new(Method::PUT, "/users/wqyODPA", TEXTUS_UPDATE);
+        let replies = [ECGRID_USER, config].map(Bytes::from_static);
+        Self::new(Side::textus(), Side::ecgrid(), request, replies.into())
     }
 
-    fn new(face: Side, upstream: Side, request: Request, replies: &[&'static [u8]]) -> Self {
-        let command = face.adapter.read(&request).expect("the vendor's own request is readable").command;
+    /// Shows a page of so many users.
+    pub(crate) fn ecgrid_page_of_textus(users: usize) -> Self {
+        let request = Request::new(Method::POST, "/v2/users/list", format!(r#"{{"recordsPerPage": {users}}}"#));
+        let mut page = parsed(document!("textus/list-users.response.json"));
+        page["members"] = vec![parsed(TEXTUS_USER); users].into();
+        page["totalItems"] = users.into();
+        Self::new(Side::ecgrid(), Side::textus(), request, vec![page.to_string().into()])
+    }
+
+    /// Shows a page of so many users.
+    pub(crate) fn textus_page_of_ecgrid(users: usize) -> Self {
+        let mut page = parsed(ECGRID_USER);
+        page["data"] = vec![page["data"].clone(); users].into();
+        Self::new(Side::textus(), Side::ecgrid(), Request::get("/users"), vec![page.to_string().into()])
+    }
+
+    fn new(face: Side, upstream: Side, request: Request, replies: Vec<Bytes>) -> Self {
+        let reading = face.adapter.read(&request).expect("the vendor's own request is readable");
         Self {
-            command: relink(command, &face, &upstream),
-            replies: replies.iter().map(|&body| Reply::new(StatusCode::OK, body)).collect(),
+            command: relink(reading.command, &face, &upstream),
+            operation: reading.operation,
+            replies: replies.into_iter().map(|body| Reply::new(StatusCode::OK, body)).collect(),
             login: "jsmith".into(),
             created: Timestamp::parse("2024-03-15T10:22:00Z").expect("it is a time"),
             face,
@@ -92,34 +113,57 @@ impl Exchange {
         }
     }
 
-    /// The first step for every request.
-    pub(crate) fn validate_request(&self, request: &Request) {
-        self.face.validator.request(self.face.adapter.dialect(), request).expect("the vendor's own request is valid");
+    /// What the gateway does with a request: it reads one that is valid, links it and plans the calls.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let read = self.face.validator.read(&*self.face.adapter, &self.request);
+        let (_, _, reading) = read.expect("the vendor's own request is valid");
+        self.plan(reading.expect("the vendor's own request is readable").command)
     }
 
-    /// Reads a request, links it and plans the calls.
-    pub(crate) fn translate_request(&self, request: &Request) -> Vec<Call> {
-        let reading = self.face.adapter.read(request).expect("the vendor's own request is readable");
-        let command = relink(reading.command, &self.face, &self.upstream);
-        match self.upstream.adapter.plan(&command, &[]) {
+    /// The same where the schema is asked first, as for a request that the adapter does not vouch for.
+    pub(crate) fn calls_by_schema(&self) -> Vec<Call> {
+        let (face, request) = (&self.face, &self.request);
+        face.validator.request(face.adapter.dialect(), request).expect("the vendor's own request is valid");
+        self.plan(face.adapter.read(request).expect("the vendor's own request is readable").command)
+    }
+
+    fn plan(&self, command: Command) -> Vec<Call> {
+        self.first_calls(&relink(command, &self.face, &self.upstream))
+    }
+
+    /// The last of these steps alone: to plan the calls of a request that was read and linked before.
+    pub(crate) fn planned(&self) -> Vec<Call> {
+        self.first_calls(&self.command)
+    }
+
+    fn first_calls(&self, command: &Command) -> Vec<Call> {
+        match self.upstream.adapter.plan(command, &[]) {
             Ok(Step::Send { calls, .. }) => calls,
-            other => panic!("an update is sent, and not {other:?}"),
+            other => panic!("the calls are all that is to be done, and not {other:?}"),
         }
     }
 
-    /// Takes the plan from the first reply to its outcome, links that and writes the answer.
-    pub(crate) fn translate_replies(&self, replies: &[Reply]) -> Response {
-        let steps = (1..=replies.len()).map(|received| self.upstream.adapter.plan(&self.command, &replies[..received]));
+    /// What the gateway does with the replies: it takes the plan from the first to its outcome, links that and writes
+    /// the answer.
+    pub(crate) fn answer(&self) -> Response {
+        let received = 1..=self.replies.len();
+        let steps = received.map(|received| self.upstream.adapter.plan(&self.command, &self.replies[..received]));
         let outcome = match steps.last() {
             Some(Ok(Step::Done { outcome: Outcome::User(user), .. })) => Outcome::User(Box::new(self.to_face(*user))),
+            Some(Ok(Step::Done { outcome: Outcome::Users(page), .. })) => {
+                let users = page.users.into_iter().map(|user| self.to_face(user)).collect();
+                Outcome::Users(UserPage { users, ..page })
+            }
             other => panic!("the replies are all that the plan needs, but it says {other:?}"),
         };
-        self.face.adapter.write(UPDATE_USER, &outcome).expect("a linked user can be written").response
+        self.face.adapter.write(&self.operation, &outcome).expect("a linked user can be written").response
     }
 
-    /// The last step for every answer.
-    pub(crate) fn validate_answer(&self, answer: &Response) {
-        self.face.validator.response(UPDATE_USER, answer).expect("an adapter writes what its schemas allow");
+    /// The same with a check of the answer against its schema, as debug builds of the gateway do it.
+    pub(crate) fn answer_by_schema(&self) -> Response {
+        let answer = self.answer();
+        self.face.validator.response(&self.operation, &answer).expect("an adapter writes what its schemas allow");
+        answer
     }
 
     fn to_face(&self, user: User) -> User {
@@ -147,7 +191,7 @@ pub(crate) fn refuse(face: &Side, request: &Request) -> Response {
 }
 
 fn relink(command: Command, from: &Side, to: &Side) -> Command {
-    assert_eq!(command.user(), Some(&from.user));
+    assert!(command.user().is_none_or(|user| *user == from.user));
     let link = |scope| Ok::<_, std::convert::Infallible>(counterpart(&scope, from, to));
     let Ok(command) = command.relink(|_| Ok(to.user.clone()), link);
     command
@@ -156,4 +200,8 @@ fn relink(command: Command, from: &Side, to: &Side) -> Command {
 fn counterpart(scope: &Scope, from: &Side, to: &Side) -> Scope {
     assert_eq!(scope.id, from.scope.id);
     to.scope.clone()
+}
+
+fn parsed(document: &[u8]) -> Value {
+    serde_json::from_slice(document).expect("the vendor's own document is JSON")
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     exchange::{Exchange, Side, refuse},
-    typed::{Envelope, RoundTrip, TextusUpdate, TextusUser, UpdateUser, UserIdInfo, round_trip},
+    typed::{Envelope, RoundTrip, TextusUpdate, TextusUser, TextusUsers, UpdateUser, UserIdInfo, round_trip},
 };
 
 fn main() {
@@ -23,6 +23,8 @@ fn main() {
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
     let (ecgrid, textus) = (Exchange::ecgrid_to_textus(), Exchange::textus_to_ecgrid());
+
+    let (textus_page, ecgrid_page) = (Exchange::ecgrid_page_of_textus(100), Exchange::textus_page_of_ecgrid(100));
 
     requests(
         criterion.benchmark_group("request/ecgrid-to-textus"),
@@ -97,6 +99,8 @@ fn main() {
             }
         }"#,
     );
+    pages(criterion.benchmark_group("page/textus-to-ecgrid"), &textus_page, round_trip::<TextusUsers>);
+    pages(criterion.benchmark_group("page/ecgrid-to-textus"), &ecgrid_page, round_trip::<Envelope<Vec<UserIdInfo>>>);
     refusals(
         criterion.benchmark_group("refused/ecgrid"),
         &ecgrid.face,
@@ -122,23 +126,17 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 /// A client's document in, the documents of all calls to the upstream out.
 fn requests(mut group: Group<'_>, exchange: &Exchange, typed: RoundTrip, expected: &[&str]) {
     let request = &exchange.request;
-    exchange.validate_request(request);
-    let calls = exchange.translate_request(request);
-    assert_eq!(calls.len(), expected.len());
-    for (call, expected) in calls.iter().zip(expected) {
-        assert_eq!(value(&call.body), value(expected.as_bytes()));
+    for calls in [exchange.calls(), exchange.calls_by_schema()] {
+        assert_eq!(calls.len(), expected.len());
+        for (call, expected) in calls.iter().zip(expected) {
+            assert_eq!(value(&call.body), value(expected.as_bytes()));
+        }
     }
 
     group.throughput(Throughput::Bytes(request.body.len() as u64));
-    group.bench_function("validated", |bencher| {
-        bencher.iter(|| {
-            exchange.validate_request(black_box(request));
-            exchange.translate_request(black_box(request))
-        });
-    });
-    group.bench_function("unvalidated", |bencher| {
-        bencher.iter(|| exchange.translate_request(black_box(request)));
-    });
+    group.bench_function("gateway", |bencher| bencher.iter(|| black_box(exchange).calls()));
+    group.bench_function("by-schema", |bencher| bencher.iter(|| black_box(exchange).calls_by_schema()));
+    group.bench_function("plan", |bencher| bencher.iter(|| black_box(exchange).planned()));
     floors(&mut group, &[(&request.body, typed)]);
     group.finish();
 }
@@ -146,24 +144,27 @@ fn requests(mut group: Group<'_>, exchange: &Exchange, typed: RoundTrip, expecte
 /// The upstream's documents in, the answer to the client out.
 fn replies(mut group: Group<'_>, exchange: &Exchange, typed: &[RoundTrip], expected: &str) {
     let replies = exchange.replies.as_slice();
-    let answer = exchange.translate_replies(replies);
-    exchange.validate_answer(&answer);
-    assert_eq!(value(&answer.body), value(expected.as_bytes()));
+    assert_eq!(value(&exchange.answer_by_schema().body), value(expected.as_bytes()));
 
     group.throughput(Throughput::Bytes(replies.iter().map(|reply| reply.body.len() as u64).sum()));
-    group.bench_function("validated", |bencher| {
-        bencher.iter(|| {
-            let answer = exchange.translate_replies(black_box(replies));
-            exchange.validate_answer(black_box(&answer));
-            answer
-        });
-    });
-    group.bench_function("unvalidated", |bencher| {
-        bencher.iter(|| exchange.translate_replies(black_box(replies)));
-    });
+    group.bench_function("gateway", |bencher| bencher.iter(|| black_box(exchange).answer()));
+    group.bench_function("by-schema", |bencher| bencher.iter(|| black_box(exchange).answer_by_schema()));
     assert_eq!(replies.len(), typed.len());
     let bodies = replies.iter().map(|Reply { body, .. }| body);
     floors(&mut group, &bodies.zip(typed.iter().copied()).collect::<Vec<_>>());
+    group.finish();
+}
+
+/// The upstream's page of a hundred users in, the client's out.
+fn pages(mut group: Group<'_>, exchange: &Exchange, typed: RoundTrip) {
+    let [page] = exchange.replies.as_slice() else { panic!("a page is read by one call") };
+    let answer = value(&exchange.answer_by_schema().body);
+    let users = answer.get("data").or(answer.get("members")).and_then(Value::as_array).map(Vec::len);
+    assert_eq!(users, Some(100));
+
+    group.throughput(Throughput::Bytes(page.body.len() as u64));
+    group.bench_function("gateway", |bencher| bencher.iter(|| black_box(exchange).answer()));
+    floors(&mut group, &[(&page.body, typed)]);
     group.finish();
 }
 

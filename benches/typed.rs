@@ -91,6 +91,31 @@ pub(crate) struct TextusUser {
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct TextusUsers {
+    #[serde(rename = "@type")]
+    kind: Text,
+    #[serde(rename = "@context")]
+    context: Text,
+    id: Text,
+    members: Vec<TextusUser>,
+    total_items: u64,
+    view: View,
+}
+
+#[derive(Deserialize, Serialize)]
+struct View {
+    #[serde(rename = "@type")]
+    kind: Text,
+    #[serde(rename = "@context")]
+    context: Text,
+    id: Text,
+    first: Text,
+    next: Option<Text>,
+    previous: Option<Text>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Settings {
     notifications: Notifications,
     custom_settings: BTreeMap<Text, Value>,

@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{
-    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+use bytes::Bytes;
+use serde::{
+    Serialize,
+    de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
 
@@ -77,7 +79,23 @@ fn object<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
         serde_json::from_slice::<IgnoredAny>(bytes)?;
         return Err(serde::de::Error::custom("expected an object"));
     }
-    serde_json::from_slice(bytes)
+    // One check of the whole costs less than one of every text.
+    match str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    }
+}
+
+/// Writes a document.
+///
+/// # Panics
+///
+/// The document does not serialize: a map in it has keys that are no texts, or it says itself that it cannot.
+pub fn write(document: &impl Serialize) -> Bytes {
+    // As good as no document about one user is larger.
+    let mut buffer = Vec::with_capacity(1024);
+    serde_json::to_writer(&mut buffer, document).expect("texts, numbers, booleans and JSON values always serialize");
+    buffer.into()
 }
 
 /// serde's own words may quote a value; these do not.
@@ -115,6 +133,30 @@ impl<'de> Deserialize<'de> for Name<'de> {
         }
 
         deserializer.deserialize_str(Names)
+    }
+}
+
+/// A text that says nothing to anybody here: read, and not kept.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyText;
+
+impl<'de> Deserialize<'de> for AnyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+
+        impl Visitor<'_> for Texts {
+            type Value = AnyText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<AnyText, E> {
+                Ok(AnyText)
+            }
+        }
+
+        deserializer.deserialize_str(Texts)
     }
 }
 
@@ -336,6 +378,19 @@ mod tests {
         assert_eq!(request::<Id>(b" [7]").unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(reply::<Id>(b"[7]").unwrap_err().kind(), ErrorKind::BadReply);
         assert_eq!(request::<Id>(b"[").unwrap_err().kind(), ErrorKind::Malformed);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_checked_as_far_as_its_form() {
+        #[derive(serde::Deserialize)]
+        struct Id {
+            id: u8,
+            _note: Option<AnyText>,
+        }
+        assert_eq!(reply::<Id>(br#"{"id": 7, "_note": "\u00e9"}"#).unwrap().id, 7);
+        assert_eq!(reply::<Id>(b"{\"id\": 7, \"other\": \"\xff\"}").unwrap().id, 7);
+        assert!(reply::<Id>(b"{\"id\": 7, \"_note\": \"\xff\"}").is_err());
+        assert!(reply::<Id>(br#"{"id": 7, "_note": 1}"#).is_err());
     }
 
     #[track_caller]

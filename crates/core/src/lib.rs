@@ -42,4 +42,7 @@ pub use validate::Validator;
 
 // What an adapter's signatures need, in the versions that they need.
 pub use bytes::Bytes;
+/// A number as a [`Text`], without an allocation.
+#[doc(inline)]
+pub use compact_str::ToCompactString as ToText;
 pub use http;

@@ -58,9 +58,10 @@ impl RoleTable {
     }
 
     /// The note that a word is taken for less than the vendor means, where it is.
-    pub fn note(&self, word: &str, place: Place) -> Option<Note> {
+    pub fn note(&self, word: &str, place: impl FnOnce() -> Place) -> Option<Note> {
         let known = self.0.iter().find(|known| known.word == word && known.role < known.own)?;
         let reason = format!("the configuration takes {} for `{}`", known.word, known.role);
+        let place = place();
         Some(if known.role == Role::None { Note::dropped(place, reason) } else { Note::narrowed(place, reason) })
     }
 }

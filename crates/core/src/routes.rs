@@ -64,15 +64,14 @@ impl Template {
     ///
     /// Parameters beyond those that the template has are left out.
     pub fn fill(&self, parameters: &[&str]) -> String {
-        let mut parameters = parameters.iter();
-        let segments = self.text.split('/').map(|segment| {
-            if segment.starts_with('{') {
-                utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED).to_string()
-            } else {
-                segment.to_owned()
-            }
-        });
-        segments.collect::<Vec<_>>().join("/")
+        let mut path = String::with_capacity(self.text.len() + parameters.iter().map(|text| text.len()).sum::<usize>());
+        let (mut rest, mut parameters) = (self.text, parameters.iter());
+        while let Some((before, after)) = rest.split_once('{') {
+            path.push_str(before);
+            path.extend(utf8_percent_encode(parameters.next().copied().unwrap_or_default(), RESERVED));
+            rest = after.split_once('}').map_or("", |(_, after)| after);
+        }
+        path + rest
     }
 
     /// Checks that the parameters are of their form: letters, digits, `_` and `-`, or, where the template says

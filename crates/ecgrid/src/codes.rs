@@ -1,6 +1,6 @@
 //! The vendor's vocabularies: AuthLevels, statuses, error codes (vendor pages: "ENUMs", "Errors").
 
-use interlingua_core::{Error, ErrorKind, Level, Role, RoleTable, ScopeId, Status, http::StatusCode};
+use interlingua_core::{Error, ErrorKind, Level, Role, RoleTable, ScopeId, Status, ToText as _, http::StatusCode};
 
 /// A permission role. One vendor word is two canonical things: a role, and how wide it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,10 +133,12 @@ pub(crate) struct NetworkMailbox {
 
 impl NetworkMailbox {
     pub(crate) fn id(self) -> ScopeId {
-        ScopeId::new(match self.mailbox {
-            Some(mailbox) => format!("{}/{mailbox}", self.network),
-            None => self.network.to_string(),
-        })
+        let mut id = self.network.to_compact_string();
+        if let Some(mailbox) = self.mailbox {
+            id.push('/');
+            id.push_str(&mailbox.to_compact_string());
+        }
+        ScopeId::new(id)
     }
 
     pub(crate) fn parse(id: &ScopeId) -> Option<Self> {

@@ -5,8 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, num::NonZeroU32};
 use interlingua_core::{
     Command, Effect, Error, ErrorKind, Grant, GrantChange, Known, Level, Message, NOTIFY_AUDIO, NOTIFY_EMAIL, Name,
     NamePatch, NewUser, Note, PageRequest, Password, Patch, Place, Problem, Reading, Refusal, Removal, Reply, Request,
-    Result, Role, Scope, Target, Text, User, UserId, UserPatch, UserQuery, json, pointer_token,
+    Result, Role, Scope, Target, Text, ToText as _, User, UserId, UserPatch, UserQuery, json, pointer_token,
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
     Ecgrid,
@@ -81,7 +82,7 @@ fn path_id(parameter: Option<&String>) -> Result<UserId> {
 }
 
 fn user_id(id: i64) -> UserId {
-    UserId::new(id.to_string())
+    UserId::new(id.to_compact_string())
 }
 
 /// The vendor's own form of an id.
@@ -268,7 +269,7 @@ fn auth_level(word: &str) -> Result<AuthLevel> {
 
 /// What a level is taken for, which may be less than the vendor means.
 fn role(ecgrid: &Ecgrid, level: AuthLevel, notes: &mut Vec<Note>) -> Result<Role> {
-    notes.extend(ecgrid.roles.note(level.word(), Place::request("/authLevel")));
+    notes.extend(ecgrid.roles.note(level.word(), || Place::request("/authLevel")));
     let without = || Error::new(ErrorKind::Internal, "an AuthLevel without a meaning");
     ecgrid.roles.role(level.word()).ok_or_else(without)
 }
@@ -352,21 +353,29 @@ impl Ids {
 
 /// The user that a reply shows, who must be the one that was asked for, where one was.
 pub(crate) fn user(ecgrid: &Ecgrid, asked: Option<i64>, reply: &Reply) -> Result<(User, Vec<Note>)> {
-    accepted(reply)?;
-    let envelope: Data<UserIdInfo> = json::reply(&reply.body)?;
-    let mut notes = envelope.notes();
+    Ok(canonical(ecgrid, record(asked, reply)?))
+}
+
+/// The same in the vendor's words.
+pub(crate) fn record(asked: Option<i64>, reply: &Reply) -> Result<Data<UserIdInfo>> {
+    let envelope: Data<UserIdInfo> = data(reply)?;
     if asked.is_some_and(|asked| asked != envelope.data.user_id) {
         return Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"));
     }
+    Ok(envelope)
+}
+
+/// What such a record means.
+pub(crate) fn canonical(ecgrid: &Ecgrid, envelope: Data<UserIdInfo>) -> (User, Vec<Note>) {
+    let mut notes = envelope.notes();
     let (user, others) = envelope.data.into_user(&ecgrid.roles);
     notes.extend(others);
-    Ok((user, notes))
+    (user, notes)
 }
 
 /// The users that a reply shows.
 pub(crate) fn users(ecgrid: &Ecgrid, reply: &Reply) -> Result<(Vec<User>, Vec<Note>)> {
-    accepted(reply)?;
-    let envelope: Data<Vec<UserIdInfo>> = json::reply(&reply.body)?;
+    let envelope: Data<Vec<UserIdInfo>> = data(reply)?;
     let mut notes = envelope.notes();
     let users = envelope.data.into_iter().enumerate().map(|(index, info)| {
         let (user, others) = info.into_user(&ecgrid.roles);
@@ -378,9 +387,7 @@ pub(crate) fn users(ecgrid: &Ecgrid, reply: &Reply) -> Result<(Vec<User>, Vec<No
 
 /// The `true` of an operation that only succeeds.
 pub(crate) fn done(reply: &Reply) -> Result<()> {
-    accepted(reply)?;
-    let envelope: Data<bool> = json::reply(&reply.body)?;
-    if envelope.data {
+    if data(reply)?.data {
         Ok(())
     } else {
         Err(Error::refused(
@@ -388,6 +395,19 @@ pub(crate) fn done(reply: &Reply) -> Result<()> {
             Refusal { status: reply.status, code: None, text: Some("data: false".into()) },
         ))
     }
+}
+
+/// What a reply has for us, if it is a success.
+pub(crate) fn data<T: DeserializeOwned>(reply: &Reply) -> Result<Data<T>> {
+    // Nearly every reply is one, and is parsed once.
+    if reply.status.is_success()
+        && let Ok(envelope) = json::reply::<Data<T>>(&reply.body)
+        && envelope.success != Some(false)
+    {
+        return Ok(envelope);
+    }
+    accepted(reply)?;
+    json::reply(&reply.body)
 }
 
 /// Whether the vendor did what it was asked: `success` comes before the status.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, User, UserId, json, pointer_token,
+    Email, Grant, Known, Note, Place, Role, RoleTable, Scope, Text, Timestamp, ToText as _, User, UserId, json,
+    pointer_token,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
@@ -160,7 +161,7 @@ json::object! {
     #[derive(Debug)]
     pub(crate) struct Data<T> {
         "data" => pub(crate) data: T [required],
-        "success" => _success: Option<bool>,
+        "success" => pub(crate) success: Option<bool>,
         "errorCode" => error_code: Option<Text>,
         "message" => message: Option<Text>,
         .. others,
@@ -214,7 +215,7 @@ impl UserIdInfo {
             notes.push(lost("authLevel", "not a role that this adapter knows, in a scope that fits it"));
         }
         let word = self.auth_level.as_deref().unwrap_or_default();
-        notes.extend(roles.note(word, Place::upstream("/data/authLevel")));
+        notes.extend(roles.note(word, || Place::upstream("/data/authLevel")));
         let present = scope(self.network_id, self.mailbox_id);
         if present.is_none() && self.mailbox_id.is_some_and(|id| id != 0) {
             notes.push(lost("mailboxId", "a mailbox without its network"));
@@ -245,7 +246,7 @@ impl UserIdInfo {
             created,
             // A password is required there.
             has_password: Known::Value(true),
-            ..User::new(UserId::new(self.user_id.to_string()))
+            ..User::new(UserId::new(self.user_id.to_compact_string()))
         };
         (user, notes)
     }

@@ -2,7 +2,7 @@
 
 use interlingua_core::{
     Document, Error, ErrorKind, Field, Grant, Known, Note, Outcome, Place, Response, Result, Role, ScopeId, Text, User,
-    Writing, http::StatusCode, split_name,
+    Writing, http::StatusCode, json, split_name,
 };
 
 use crate::{
@@ -219,7 +219,7 @@ pub(crate) fn error(ecgrid: &Ecgrid, error: &Error) -> Response {
 }
 
 fn document(status: StatusCode, document: &impl serde::Serialize) -> Response {
-    Response::new(status, serde_json::to_vec(document).expect("texts, numbers and booleans always serialize"))
+    Response::new(status, json::write(document))
 }
 
 /// Where a document has a field.

@@ -1,6 +1,6 @@
 //! The vendor's vocabularies: membership roles, IRIs, statuses.
 
-use interlingua_core::{ErrorKind, Role, RoleTable, ScopeId, Status, UserId, http::StatusCode};
+use interlingua_core::{ErrorKind, Role, RoleTable, ScopeId, Status, Text, UserId, http::StatusCode};
 
 /// The vendor's vocabulary of roles (vendor page: "Create User"), with what each word means.
 pub(crate) fn roles() -> RoleTable {
@@ -18,8 +18,13 @@ pub(crate) fn role_word(role: Role) -> Option<&'static str> {
 }
 
 /// `/users/wqyODPA`
-pub(crate) fn user_iri(user: &UserId) -> String {
-    format!("/users/{user}")
+pub(crate) fn user_iri(user: &UserId) -> Text {
+    in_path("/users/", user.as_str())
+}
+
+/// Whether an IRI is that of a user.
+pub(crate) fn is_iri_of(iri: &str, user: &UserId) -> bool {
+    iri.strip_prefix("/users/") == Some(user.as_str())
 }
 
 /// The id in `/users/wqyODPA`.
@@ -40,8 +45,8 @@ pub(crate) fn fresh_user_id(number: u64) -> UserId {
 }
 
 /// `/accounts/my_account`
-pub(crate) fn account_iri(account: &ScopeId) -> String {
-    format!("/accounts/{account}")
+pub(crate) fn account_iri(account: &ScopeId) -> Text {
+    in_path("/accounts/", account.as_str())
 }
 
 /// The slug in `/accounts/my_account`.
@@ -53,6 +58,12 @@ pub(crate) fn account_from_iri(iri: &str) -> Option<ScopeId> {
 pub(crate) fn account_from_slug_or_iri(text: &str) -> Option<ScopeId> {
     let slug = text.strip_prefix("/accounts/").unwrap_or(text);
     is_id(slug).then(|| ScopeId::new(slug))
+}
+
+fn in_path(prefix: &str, segment: &str) -> Text {
+    let mut iri = Text::from(prefix);
+    iri.push_str(segment);
+    iri
 }
 
 fn segment_after<'a>(iri: &'a str, prefix: &str) -> Option<&'a str> {

@@ -62,7 +62,7 @@ pub(crate) const PARAMETERS: &[&str] = &["q", "accounts[]", "cursor"];
 /// The IRI of a page: relative to the face's root, as all IRIs are, in the vendor's spelling.
 pub(crate) fn iri(query: &UserQuery, cursor: Option<&Cursor>) -> String {
     let text = query.text.as_deref().map(|text| ("q", encoded(text)));
-    let accounts = query.scopes.iter().map(|scope| ("accounts[]", codes::account_iri(&scope.id)));
+    let accounts = query.scopes.iter().map(|scope| ("accounts[]", codes::account_iri(&scope.id).into_string()));
     let cursor = cursor.map(|cursor| ("cursor", encoded(cursor.as_str())));
     let parameters: Vec<_> =
         text.into_iter().chain(accounts).chain(cursor).map(|(name, value)| format!("{name}={value}")).collect();
@@ -74,7 +74,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// The query of a call for the first page.
-pub(crate) fn of_a_call(text: Option<&str>, accounts: &[String]) -> String {
+pub(crate) fn of_a_call(text: Option<&str>, accounts: &[Text]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(text.map(|text| ("q", text)));
     query.extend_pairs(accounts.iter().map(|account| ("accounts[]", account)));

@@ -136,7 +136,7 @@ fn texts(user: &UserId, wire: &UpdateUser) -> Vec<Problem> {
         ("/settings/defaultMessagingAccount", &wire.settings.default_messaging_account),
     ];
     let mut problems = Vec::new();
-    if wire.id.as_ref().is_some_and(|id| *id != codes::user_iri(user)) {
+    if wire.id.as_ref().is_some_and(|id| !codes::is_iri_of(id, user)) {
         problems.push(Problem::new(Place::request("/id"), "expected the user of the path"));
     }
     if wire.name.as_ref().is_some_and(Text::is_empty) {
@@ -194,7 +194,7 @@ fn grants(
             problems.push(Problem::new(at("account"), "expected every account once"));
             continue;
         }
-        notes.extend(textus.roles.note(&membership.role, at("role")));
+        notes.extend(textus.roles.note(&membership.role, || at("role")));
         grants.push(Grant { role, scope: Scope::new(account), id: None });
     }
     grants
@@ -265,7 +265,7 @@ pub(crate) fn present_memberships(asked: &UserId, reply: &Reply) -> Result<Vec<M
 fn wire_user(asked: &UserId, reply: &Reply) -> Result<UserIn> {
     done(reply)?;
     let user: UserIn = json::reply(&reply.body)?;
-    if user.id == codes::user_iri(asked) {
+    if codes::is_iri_of(&user.id, asked) {
         Ok(user)
     } else {
         Err(Error::new(ErrorKind::BadReply, "the upstream answered with another user"))

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use interlingua_core::{
     Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, Note, Place, Preferences, RoleTable, Scope, Text, User,
-    json::{self, MemberNames},
+    json::{self, AnyText, MemberNames},
     pointer_token,
 };
 use serde::{
@@ -64,9 +64,9 @@ pub(crate) struct CreateUser {
     pub(crate) email: Text,
     pub(crate) memberships: Vec<MembershipIn>,
     #[serde(default, rename = "@type", deserialize_with = "given")]
-    _type: Option<Text>,
+    _type: Option<AnyText>,
     #[serde(default, rename = "@context", deserialize_with = "given")]
-    _context: Option<Text>,
+    _context: Option<AnyText>,
 }
 
 /// A member of a request may be left out, but null means nothing.
@@ -89,10 +89,10 @@ json::object! {
     /// A report on a schedule. It means something at this vendor only, so that its form is all that counts.
     #[derive(Debug)]
     pub(crate) struct AnalyticsReport {
-        "account" => _account: Option<Text> [given],
-        "schedule" => _schedule: Option<Text> [given],
-        "timePeriod" => _time_period: Option<Text> [given],
-        "reports" => _reports: Option<Vec<Text>> [given],
+        "account" => _account: Option<AnyText> [given],
+        "schedule" => _schedule: Option<AnyText> [given],
+        "timePeriod" => _time_period: Option<AnyText> [given],
+        "reports" => _reports: Option<Vec<AnyText>> [given],
         .. _others,
     }
 }
@@ -199,8 +199,8 @@ json::object! {
         "discarded" => discarded: Option<bool>,
         "settings" => settings: Option<UserSettings>,
         "memberships" => pub(crate) memberships: Option<MembershipsIn>,
-        "@type" => _type: Option<Text>,
-        "@context" => _context: Option<Text>,
+        "@type" => _type: Option<AnyText>,
+        "@context" => _context: Option<AnyText>,
         .. others,
     }
 }
@@ -263,8 +263,8 @@ json::object! {
         "members" => members: Vec<MembershipOf> [required],
         "totalItems" => total_items: Option<u64>,
         "view" => view: Option<View>,
-        "@type" => _type: Option<Text>,
-        "@context" => _context: Option<Text>,
+        "@type" => _type: Option<AnyText>,
+        "@context" => _context: Option<AnyText>,
         .. others,
     }
 }
@@ -276,9 +276,9 @@ json::object! {
         "members" => pub(crate) members: Vec<UserIn> [required],
         "totalItems" => pub(crate) total_items: Option<u64>,
         "view" => pub(crate) view: Option<View>,
-        "id" => _id: Option<Text>,
-        "@type" => _type: Option<Text>,
-        "@context" => _context: Option<Text>,
+        "id" => _id: Option<AnyText>,
+        "@type" => _type: Option<AnyText>,
+        "@context" => _context: Option<AnyText>,
         .. pub(crate) others,
     }
 }
@@ -297,8 +297,8 @@ json::object! {
         "role" => role: Text [required],
         "user" => user: Option<Text>,
         "account" => account: AccountOf [required],
-        "@type" => _type: Option<Text>,
-        "@context" => _context: Option<Text>,
+        "@type" => _type: Option<AnyText>,
+        "@context" => _context: Option<AnyText>,
         .. others,
     }
 }
@@ -308,8 +308,8 @@ json::object! {
     struct AccountOf {
         "id" => id: Text [required],
         "name" => name: Option<Text>,
-        "@type" => _type: Option<Text>,
-        "@context" => _context: Option<Text>,
+        "@type" => _type: Option<AnyText>,
+        "@context" => _context: Option<AnyText>,
         .. others,
     }
 }
@@ -329,24 +329,22 @@ impl MembershipCollection {
 
     /// The grants of the user with this IRI.
     fn grants(self, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Vec<Grant> {
-        let at = "/memberships";
-        let collection = format!("{user}/memberships");
-        let mut note = |pointer: String, reason: &'static str| {
+        let mut note = |pointer: &'static str, reason: &'static str| {
             notes.push(Note::dropped(Place::upstream(pointer), reason));
         };
         if self.total_items.is_some_and(|total| total != self.members.len() as u64) {
-            note(format!("{at}/totalItems"), "not the number of memberships that are shown");
+            note("/memberships/totalItems", "not the number of memberships that are shown");
         }
         if self.view.is_some_and(|view| view.next.is_some()) {
-            note(format!("{at}/view"), "the list is shown in pages, and this is one of them");
+            note("/memberships/view", "the list is shown in pages, and this is one of them");
         }
-        if self.id.as_ref().is_some_and(|id| *id != collection) {
-            note(format!("{at}/id"), OF_ANOTHER);
+        if self.id.is_some_and(|id| id.strip_prefix(user) != Some("/memberships")) {
+            note("/memberships/id", OF_ANOTHER);
         }
-        notes.extend(unknown_members(at, &self.others));
+        notes.extend(unknown_members("/memberships", &self.others));
         let mut grants = Vec::with_capacity(self.members.len());
         for (position, membership) in self.members.into_iter().enumerate() {
-            grants.extend(membership.grant(&format!("{at}/members/{position}"), user, roles, notes));
+            grants.extend(membership.grant(position, user, roles, notes));
         }
         grants
     }
@@ -355,23 +353,25 @@ impl MembershipCollection {
 const OF_ANOTHER: &str = "it names another user than the document does";
 
 impl MembershipOf {
-    fn grant(self, at: &str, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
+    fn grant(self, position: usize, user: &str, roles: &RoleTable, notes: &mut Vec<Note>) -> Option<Grant> {
+        let at = |below: &str| Place::upstream(format!("/memberships/members/{position}{below}"));
         let account = codes::account_from_iri(&self.account.id);
-        notes.extend(roles.note(&self.role, Place::upstream(format!("{at}/role"))));
+        notes.extend(roles.note(&self.role, || at("/role")));
         let (Some(role), Some(account)) = (roles.role(&self.role), account) else {
             let reason = "not a role, or not an account, that this adapter knows";
-            notes.push(Note::dropped(Place::upstream(at), reason));
+            notes.push(Note::dropped(at(""), reason));
             return None;
         };
         if self.user.is_some_and(|other| other != user) {
-            notes.push(Note::dropped(Place::upstream(format!("{at}/user")), OF_ANOTHER));
+            notes.push(Note::dropped(at("/user"), OF_ANOTHER));
         }
         let own = |iri: &str| iri.strip_prefix(user)?.strip_prefix("/memberships/").map(Text::from);
         if self.id.as_ref().is_some_and(|iri| own(iri).is_none()) {
-            notes.push(Note::dropped(Place::upstream(format!("{at}/id")), OF_ANOTHER));
+            notes.push(Note::dropped(at("/id"), OF_ANOTHER));
         }
-        notes.extend(unknown_members(at, &self.others));
-        notes.extend(unknown_members(&format!("{at}/account"), &self.account.others));
+        for (below, others) in [("", &self.others), ("/account", &self.account.others)] {
+            notes.extend(unknown_members(format_args!("/memberships/members/{position}{below}"), others));
+        }
         let id = self.id.and_then(|iri| iri.rsplit('/').next().map(Text::from));
         Some(Grant { role, scope: Scope { name: self.account.name, ..Scope::new(account) }, id })
     }
@@ -425,7 +425,10 @@ impl UserSettings {
 }
 
 /// A note for each member that nobody carries.
-pub(crate) fn unknown_members<'a>(parent: &'a str, others: &'a MemberNames) -> impl Iterator<Item = Note> + 'a {
+pub(crate) fn unknown_members<'a>(
+    parent: impl fmt::Display + 'a,
+    others: &'a MemberNames,
+) -> impl Iterator<Item = Note> + 'a {
     others.0.iter().map(move |name| {
         let pointer = format!("{parent}/{}", pointer_token(name));
         Note::dropped(Place::upstream(pointer), "not a member that this adapter carries")
@@ -546,7 +549,7 @@ pub(crate) struct AccountOut<'a> {
     pub(crate) kind: &'static str,
     #[serde(rename = "@context")]
     pub(crate) context: &'static str,
-    pub(crate) id: String,
+    pub(crate) id: Text,
     pub(crate) name: &'a str,
 }
 

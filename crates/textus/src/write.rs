@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use interlingua_core::{
     Document, Error, ErrorKind, Field, Grant, Known, NOTIFY_AUDIO, NOTIFY_EMAIL, Note, Outcome, PageRequest, Place,
-    Preferences, Response, Result, Role, ScopeId, Text, User, UserPage, Writing, http::StatusCode, pointer_token,
+    Preferences, Response, Result, Role, ScopeId, Text, User, UserPage, Writing, http::StatusCode, json, pointer_token,
     split_name,
 };
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
 fn user(status: StatusCode, user: &User) -> Result<Writing> {
     let mut notes = Vec::new();
     let iri = codes::user_iri(&user.id);
-    let response = json(status, &document(user, &iri, &mut notes)?);
+    let response = response(status, &document(user, &iri, &mut notes)?);
     Ok(Writing { response, notes })
 }
 
@@ -56,7 +56,7 @@ fn users(page: &UserPage) -> Result<Writing> {
     };
     let iri = |cursor| query::iri(&page.query, cursor);
     let view = ViewOut::new(iri(cursor), iri(None), page.next.as_ref().map(|next| iri(Some(next))));
-    let response = json(StatusCode::OK, &CollectionOut::page(iri(None), members, page.total, view));
+    let response = response(StatusCode::OK, &CollectionOut::page(iri(None), members, page.total, view));
     Ok(Writing { response, notes })
 }
 
@@ -184,7 +184,7 @@ fn settings<'a>(preferences: &'a Preferences, notes: &mut Vec<Note>) -> UserSett
 }
 
 fn memberships<'a>(user: &'a User, iri: &'a str, notes: &mut Vec<Note>) -> Result<MembershipsOut<'a>> {
-    let collection = format!("{iri}/memberships");
+    let collection = [iri, "/memberships"].concat();
     let Some(grants) = &user.grants else {
         // The form of the document that says where they are and not what they are.
         notes.push(Note::unknown(Place::response("/memberships"), "the upstream does not say"));
@@ -223,7 +223,7 @@ fn membership<'a>(
         kind: "Membership",
         context: "/contexts/Membership.jsonld",
         // A grant of another dialect has no id of its own; a user has at most one membership in an account.
-        id: format!("{collection}/{}", grant.id.as_deref().unwrap_or(slug)),
+        id: [collection, "/", grant.id.as_deref().unwrap_or(slug)].concat(),
         role,
         user,
         account: AccountOut {
@@ -244,11 +244,11 @@ pub(crate) fn error(error: &Error) -> Response {
         title: status.canonical_reason().unwrap_or("Error"),
         description: &description,
     };
-    json(status, &document)
+    response(status, &document)
 }
 
-fn json(status: StatusCode, document: &impl serde::Serialize) -> Response {
-    Response::new(status, serde_json::to_vec(document).expect("texts, numbers and JSON values always serialize"))
+fn response(status: StatusCode, document: &impl serde::Serialize) -> Response {
+    Response::new(status, json::write(document))
 }
 
 /// Where a document has a field. Requests and answers have nearly all of them at the same places; a query parameter is

@@ -3,7 +3,7 @@
 //! The vendor shows all that Update User, Set Role and Set Network Mailbox set, and nothing of what Update Config sets:
 //! that one nobody can recognise or take back.
 
-use interlingua_core::{Call, Reply, Result, Status, Text, json};
+use interlingua_core::{Call, Reply, Result, Status, Text};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::write;
@@ -12,7 +12,7 @@ use crate::{
     codes::{self, NetworkMailbox},
     read,
     routes::Op,
-    wire::{self, Data, SetNetworkMailbox, SetRole, UpdateUser},
+    wire::{self, SetNetworkMailbox, SetRole, UpdateUser},
 };
 
 pub(crate) fn accepted(ecgrid: &Ecgrid, call: &Call, reply: &Reply) -> Result<()> {
@@ -102,9 +102,7 @@ struct Shown {
 impl Shown {
     fn read(user: &[Reply]) -> Option<Self> {
         let reply = user.last()?;
-        read::accepted(reply).ok()?;
-        let envelope: Data<Self> = json::reply(&reply.body).ok()?;
-        let mut shown = envelope.data;
+        let mut shown: Self = read::data(reply).ok()?.data;
         shown.move_to(None, None);
         Some(shown)
     }

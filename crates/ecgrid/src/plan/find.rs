@@ -21,7 +21,7 @@ use crate::{
 const PAGE_SIZE: u32 = 100;
 
 pub(super) fn plan_self(ecgrid: &Ecgrid, replies: &[Reply]) -> Result<Step> {
-    let call = Call::read(Op::GetMe.method(), Op::GetMe.path().to_string());
+    let call = Call::read(Op::GetMe.method(), Op::GetMe.path().fill(&[]));
     single(call, Vec::new(), replies, |reply| {
         let (user, notes) = read::user(ecgrid, None, reply)?;
         Ok((Outcome::User(Box::new(user)), notes))

@@ -9,7 +9,7 @@ mod update;
 
 use interlingua_core::{
     Call, Command, Error, ErrorKind, Field, Grant, Level, Note, Outcome, Problem, Reply, Result, Role, Scope, Step,
-    User, UserPatch, split_name,
+    ToText as _, User, UserPatch, json, split_name,
 };
 
 use crate::{
@@ -50,12 +50,12 @@ fn single(
 
 /// The call that shows a user.
 fn get_user(id: i64) -> Call {
-    Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&id.to_string()]))
+    Call::read(Op::GetUser.method(), Op::GetUser.path().fill(&[&id.to_compact_string()]))
 }
 
 /// A call that reads what a document asks for.
 fn ask(op: Op, wire: &impl serde::Serialize) -> Call {
-    Call { body: to_body(wire).into(), ..Call::read(op.method(), op.path().to_string()) }
+    Call { body: json::write(wire), ..Call::read(op.method(), op.path().fill(&[])) }
 }
 
 /// The call that sets a role: in a scope, or where the user is.
@@ -71,13 +71,9 @@ fn set_role(id: i64, level: AuthLevel, scope: Option<NetworkMailbox>) -> Call {
 
 /// A call that writes what a document says.
 fn write(op: Op, wire: &impl serde::Serialize, fields: Vec<Field>) -> Call {
-    let call = Call::write(op.method(), op.path().to_string(), to_body(wire), fields);
+    let call = Call::write(op.method(), op.path().fill(&[]), json::write(wire), fields);
     // Creating makes another user each time, and a message is sent each time; the others set what is to be.
     if matches!(op, Op::CreateUser | Op::SendSms) { call } else { call.repeatable() }
-}
-
-fn to_body(wire: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(wire).expect("texts, numbers and JSON values always serialize")
 }
 
 // === Names ===

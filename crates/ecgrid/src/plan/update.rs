@@ -24,8 +24,18 @@ pub(super) fn plan(ecgrid: &Ecgrid, user: &UserId, patch: &UserPatch, replies: &
 
 /// A call with what its reply must be.
 struct Planned {
-    call: Call,
+    what: What,
+    fields: Vec<Field>,
     shows_user: bool,
+}
+
+/// What a call does. Its document is not written before it is sent.
+enum What {
+    Show,
+    Profile(UpdateUser),
+    Config(UpdateConfig),
+    Role(AuthLevel, Option<NetworkMailbox>),
+    Place(SetNetworkMailbox),
 }
 
 /// A role to set, and where; nowhere in particular is where the user is.
@@ -44,7 +54,7 @@ impl Update<'_> {
         let roles = self.roles()?;
         let (present, replies) = match replies.split_first() {
             _ if !self.needs_present() => (None, replies),
-            None => return Ok(Step::Send { calls: vec![self.show().call], notes: self.notes }),
+            None => return Ok(Step::Send { calls: vec![self.call(self.show())], notes: self.notes }),
             Some((first, rest)) => (Some(read::user(self.ecgrid, Some(self.id), first)?), rest),
         };
         let profile = self.profile(present.as_ref().map(|(user, _)| user))?;
@@ -53,18 +63,19 @@ impl Update<'_> {
         if !calls.iter().any(|planned| planned.shows_user) && (present.is_none() || !calls.is_empty()) {
             calls.push(self.show());
         }
-        let mut shown = present;
+        let mut shown = None;
         for (planned, reply) in calls.iter().zip(replies) {
             if planned.shows_user {
-                shown = Some(read::user(self.ecgrid, Some(self.id), reply)?);
+                shown = Some(read::record(Some(self.id), reply)?);
             } else {
                 read::done(reply)?;
             }
         }
         if replies.len() < calls.len() {
-            let calls = calls.into_iter().skip(replies.len()).map(|planned| planned.call).collect();
+            let calls = calls.into_iter().skip(replies.len()).map(|planned| self.call(planned)).collect();
             return Ok(Step::Send { calls, notes: self.notes });
         }
+        let shown = shown.map(|record| read::canonical(self.ecgrid, record)).or(present);
         let (mut user, notes) = shown.expect("a plan without a call that shows the user gets one above");
         user.preferences = self.written_preferences();
         self.notes.extend(notes);
@@ -84,7 +95,17 @@ impl Update<'_> {
     }
 
     fn show(&self) -> Planned {
-        Planned { call: get_user(self.id), shows_user: true }
+        Planned { what: What::Show, fields: Vec::new(), shows_user: true }
+    }
+
+    fn call(&self, Planned { what, fields, .. }: Planned) -> Call {
+        match what {
+            What::Show => get_user(self.id),
+            What::Profile(wire) => write(Op::UpdateUser, &wire, fields),
+            What::Config(wire) => write(Op::UpdateConfig, &wire, fields),
+            What::Role(level, scope) => set_role(self.id, level, scope),
+            What::Place(wire) => write(Op::SetNetworkMailbox, &wire, fields),
+        }
     }
 
     /// E-mail address and name.
@@ -126,7 +147,8 @@ impl Update<'_> {
             }
             Patch::Clear => self.notes.push(cannot_clear(Field::Name)),
         }
-        Ok((!wire.changes_nothing()).then(|| self.write(Op::UpdateUser, &wire, fields, true)))
+        let changes = !wire.changes_nothing();
+        Ok(changes.then_some(Planned { what: What::Profile(wire), fields, shows_user: true }))
     }
 
     /// Notifications and custom values, by the names that the operator gave them.
@@ -148,7 +170,8 @@ impl Update<'_> {
                 }
             }
         }
-        (!wire.fields.is_empty()).then(|| self.write(Op::UpdateConfig, &wire, fields, false))
+        let changes = !wire.fields.is_empty();
+        changes.then_some(Planned { what: What::Config(wire), fields, shows_user: false })
     }
 
     /// What was written by [`Self::config`]: the vendor never shows preferences.
@@ -296,7 +319,7 @@ impl Update<'_> {
     }
 
     fn set_role(&self, level: AuthLevel, scope: Option<NetworkMailbox>) -> Planned {
-        Planned { call: set_role(self.id, level, scope), shows_user: true }
+        Planned { what: What::Role(level, scope), fields: Vec::new(), shows_user: true }
     }
 
     fn set_network_mailbox(&self, scope: Option<NetworkMailbox>) -> Planned {
@@ -306,11 +329,7 @@ impl Update<'_> {
             // Left out, it would stay the mailbox of another network.
             mailbox_id: scope.map(|scope| scope.mailbox.unwrap_or(0)),
         };
-        self.write(Op::SetNetworkMailbox, &wire, vec![Field::Scope], true)
-    }
-
-    fn write(&self, op: Op, wire: &impl serde::Serialize, fields: Vec<Field>, shows_user: bool) -> Planned {
-        Planned { call: write(op, wire, fields), shows_user }
+        Planned { what: What::Place(wire), fields: vec![Field::Scope], shows_user: true }
     }
 }
 

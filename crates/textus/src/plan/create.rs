@@ -1,8 +1,8 @@
 //! Creating a user, which TextUs does only with a membership.
 
-use interlingua_core::{Call, Error, Field, NewUser, Note, Password, Problem, Reply, Result, Step, Text};
+use interlingua_core::{Call, Error, Field, NewUser, Note, Password, Problem, Reply, Result, Step, Text, json};
 
-use super::{body, joined, memberships, not_empty, read_call, send, show};
+use super::{joined, memberships, not_empty, read_call, send, show};
 use crate::{Textus, read, routes::Op, wire::CreateUserOut};
 
 pub(super) fn plan(textus: &Textus, new: &NewUser, replies: &[Reply]) -> Result<Step> {
@@ -37,7 +37,7 @@ fn create_call(new: &NewUser, notes: &mut Vec<Note>) -> Result<Call> {
     }
     let wire = CreateUserOut { name, email: new.email.as_str(), memberships };
     let fields = vec![Field::Name, Field::Email, Field::Grants];
-    Ok(Call::write(Op::CreateUser.method(), Op::CreateUser.path().fill(&[]), body(&wire), fields))
+    Ok(Call::write(Op::CreateUser.method(), Op::CreateUser.path().fill(&[]), json::write(&wire), fields))
 }
 
 fn name(new: &NewUser, notes: &mut Vec<Note>) -> Result<Option<Text>> {

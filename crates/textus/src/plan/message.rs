@@ -4,10 +4,11 @@
 
 use interlingua_core::{
     Call, Error, ErrorKind, Field, Message, Outcome, Problem, Reply, Result, Step, Text, User, UserId, http::Method,
+    json,
 };
 use serde_json::Value;
 
-use super::{body, read_call, send};
+use super::{read_call, send};
 use crate::{Textus, read, wire::MessageOut};
 
 pub(super) fn plan(textus: &Textus, user: &UserId, message: &Message, replies: &[Reply]) -> Result<Step> {
@@ -33,7 +34,7 @@ fn send_call(user: &User, message: &Message) -> Result<Call> {
     let unknown = || Error::new(ErrorKind::BadReply, "the upstream does not say what the user's e-mail address is");
     let email = user.email.value().map(Text::as_str).ok_or_else(unknown)?;
     let wire = MessageOut { to, body: &message.text, email };
-    Ok(Call::write(Method::POST, "/messages", body(&wire), vec![Field::Message]))
+    Ok(Call::write(Method::POST, "/messages", json::write(&wire), vec![Field::Message]))
 }
 
 /// Whether a text is a number as E.164 writes it: at most fifteen digits, the country's first.

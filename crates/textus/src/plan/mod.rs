@@ -50,10 +50,6 @@ fn read_call(user: &UserId) -> Call {
     Call::read(Method::GET, Op::GetUser.path().fill(&[user.as_str()]))
 }
 
-fn body(wire: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(wire).expect("texts and booleans always serialize")
-}
-
 /// The whole name, which is all that a request can set.
 fn joined(given: &str, family: &str, notes: &mut Vec<Note>) -> Result<Text> {
     let whole = not_empty(join_name(given, family))?;
@@ -91,7 +87,7 @@ fn membership(role: Role, account: &ScopeId, notes: &mut Vec<Note>) -> Result<Op
     Ok(word.map(|word| MembershipIn::new(word, account)))
 }
 
-fn account_iri(account: &ScopeId) -> Result<String> {
+fn account_iri(account: &ScopeId) -> Result<Text> {
     if codes::is_id(account.as_str()) {
         Ok(codes::account_iri(account))
     } else {

@@ -6,11 +6,11 @@
 
 use interlingua_core::{
     Call, Error, ErrorKind, Field, GrantChange, Note, Patch, Problem, Reply, Result, Role, Scope, Step, Target, Text,
-    UserId, UserPatch,
+    UserId, UserPatch, json,
 };
 use serde_json::Value;
 
-use super::{body, joined, membership, memberships, not_empty, read_call, send, show};
+use super::{joined, membership, memberships, not_empty, read_call, send, show};
 use crate::{
     Textus, codes, read,
     routes::Op,
@@ -39,7 +39,7 @@ impl<'a> Update<'a> {
         };
         let put = self.put(settings, wanted, present)?;
         match (put, present, replies) {
-            (Some(put), _, []) => Ok(send(put, self.notes)),
+            (Some(put), _, []) => Ok(send(put.call(self.user), self.notes)),
             (Some(_), _, [put]) => {
                 let (user, found) = read::user(self.textus, self.user, put)?;
                 if user.grants.is_none() {
@@ -65,13 +65,14 @@ impl<'a> Update<'a> {
     /// The one call that writes, if anything is to be written.
     fn put(
         &mut self,
-        settings: SettingsOut<'_>,
+        settings: SettingsOut<'a>,
         wanted: Option<Vec<MembershipIn>>,
         present: Option<&Reply>,
-    ) -> Result<Option<Call>> {
+    ) -> Result<Option<Put<'a>>> {
+        let patch = self.patch;
         let mut fields = Vec::new();
         let name = self.name(present, &mut fields)?;
-        let email = match &self.patch.email {
+        let email = match &patch.email {
             Patch::Keep => None,
             Patch::Set(email) => {
                 fields.push(Field::Email);
@@ -90,12 +91,8 @@ impl<'a> Update<'a> {
             fields.push(Field::Grants);
         }
         fields.extend(self.written_preferences(&settings));
-        if fields.is_empty() {
-            return Ok(None);
-        }
-        let wire = UpdateUserOut { name, email, memberships, settings };
-        let target = Op::UpdateUser.path().fill(&[self.user.as_str()]);
-        Ok(Some(Call::write(Op::UpdateUser.method(), target, body(&wire), fields).repeatable()))
+        let changes = !fields.is_empty();
+        Ok(changes.then_some(Put { wire: UpdateUserOut { name, email, memberships, settings }, fields }))
     }
 
     /// The whole name, which is all that a request can set.
@@ -214,11 +211,24 @@ impl<'a> Update<'a> {
     }
 }
 
+/// What the one call writes. Its document is not written before it is sent.
+struct Put<'a> {
+    wire: UpdateUserOut<'a>,
+    fields: Vec<Field>,
+}
+
+impl Put<'_> {
+    fn call(self, user: &UserId) -> Call {
+        let target = Op::UpdateUser.path().fill(&[user.as_str()]);
+        Call::write(Op::UpdateUser.method(), target, json::write(&self.wire), self.fields).repeatable()
+    }
+}
+
 /// A change to one membership of several.
 enum Change<'a> {
     Put(MembershipIn),
     Remove(&'a Scope),
-    Move { from: &'a Scope, to: String },
+    Move { from: &'a Scope, to: Text },
 }
 
 impl Change<'_> {
