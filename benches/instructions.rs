@@ -2,6 +2,8 @@
 //!
 //! How to run it and how to read it: README.md, beside this file.
 
+#![expect(missing_docs, reason = "gungraun makes a public module of every bench")]
+
 mod exchange;
 mod typed;
 
