@@ -88,6 +88,11 @@ impl Gateway {
     ///
     /// A port cannot be bound, or an adapter's schema cannot be used.
     pub async fn start(config: Config) -> Result<Running, StartError> {
+        Self::start_with(config, Reloads::default()).await
+    }
+
+    /// The same with somebody who can read the configuration again.
+    pub(crate) async fn start_with(config: Config, reloads: Reloads) -> Result<Running, StartError> {
         let service = Service::new(&config).await?;
         let room = Room::new(&config.limits);
         let connections = Connections::new(patience(&config.limits));
@@ -103,7 +108,7 @@ impl Gateway {
         let current = Arc::clone(&service);
         shared.writes.spawn(recovery::run(move || current.load().recovery(), stopping));
         // The admin listener outlives the others, so that it can say that they are stopping.
-        let (ready, reloads) = (Arc::new(AtomicBool::new(true)), Arc::<Reloads>::default());
+        let (ready, reloads) = (Arc::new(AtomicBool::new(true)), Arc::new(reloads));
         let admin = Admin { service: Arc::clone(&service), reloads: Arc::clone(&reloads), ready: Arc::clone(&ready) };
         let admin = AdminPort::open(admin_socket, admin, &config.limits);
         let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);

@@ -34,16 +34,15 @@ type Order = oneshot::Sender<Result<(), String>>;
 pub(crate) struct Reloads {
     done: AtomicU64,
     refused: AtomicU64,
-    last: Mutex<Last>,
-}
-
-#[derive(Debug, Default)]
-struct Last {
     /// Why the last one was refused, if it was.
-    problem: Option<String>,
+    problem: Mutex<Option<String>>,
     /// To whoever can read the configuration again, if anybody can.
     orders: Option<mpsc::Sender<Order>>,
 }
+
+/// What [`Running::follow`] is to do.
+#[derive(Debug)]
+pub(crate) struct Orders(mpsc::Receiver<Order>);
 
 /// Why an order to read the configuration again was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +56,19 @@ pub(crate) enum NotReloaded {
 }
 
 impl Reloads {
+    /// With somebody who carries the orders out, some time after the first can be given.
+    pub(crate) fn followed() -> (Self, Orders) {
+        let (sender, orders) = mpsc::channel(1);
+        (Self { orders: Some(sender), ..Self::default() }, Orders(orders))
+    }
+
     /// Has the configuration read again, and waits for what comes of it.
     ///
     /// # Errors
     ///
     /// The one before is still at work.
     pub(crate) async fn order(&self) -> Result<(), NotReloaded> {
-        let orders = self.last().orders.clone().ok_or(NotReloaded::Fixed)?;
+        let orders = self.orders.as_ref().ok_or(NotReloaded::Fixed)?;
         let (order, outcome) = oneshot::channel();
         orders.send(order).await.map_err(|_| NotReloaded::Stopping)?;
         outcome.await.map_err(|_| NotReloaded::Stopping)?.map_err(NotReloaded::Refused)
@@ -71,7 +76,7 @@ impl Reloads {
 
     /// Why the one before the last configuration is still at work, if it is.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.last().problem.clone()
+        self.last_problem().clone()
     }
 
     /// How often it was read again, in the text format of Prometheus.
@@ -102,11 +107,11 @@ impl Reloads {
                 );
             }
         }
-        self.last().problem = outcome.clone().err();
+        *self.last_problem() = outcome.clone().err();
     }
 
-    fn last(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,10 +120,9 @@ impl Running {
     pub(crate) async fn follow(
         &mut self,
         hangup: &mut Signal,
+        Orders(mut orders): Orders,
         load: impl Fn() -> Result<Config, ConfigErrors>,
     ) -> Infallible {
-        let (sender, mut orders) = mpsc::channel(1);
-        self.reloads.last().orders = Some(sender);
         let mut files = self.files().clone();
         loop {
             let (cause, order) = tokio::select! {
@@ -166,10 +170,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_can_read_again_is_not_waited_for() {
-        let reloads = Reloads::default();
-        assert_eq!(reloads.order().await, Err(NotReloaded::Fixed));
-        let (sender, orders) = mpsc::channel(1);
-        reloads.last().orders = Some(sender);
+        assert_eq!(Reloads::default().order().await, Err(NotReloaded::Fixed));
+        let (reloads, orders) = Reloads::followed();
         drop(orders);
         assert_eq!(reloads.order().await, Err(NotReloaded::Stopping));
     }

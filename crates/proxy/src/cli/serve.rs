@@ -6,7 +6,7 @@ use interlingua_sandbox as sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failed, UNAVAILABLE, descriptors, load, log};
-use crate::{Gateway, config::Config, gateway::StartError};
+use crate::{Gateway, config::Config, gateway::StartError, reload::Reloads};
 
 /// Serves as the configuration says, and as it says later on, until the process is told to stop.
 pub(super) fn serve(gateway: &Gateway, file: Option<&Path>) -> Result<(), Failed> {
@@ -23,12 +23,14 @@ pub(super) fn serve(gateway: &Gateway, file: Option<&Path>) -> Result<(), Failed
         let (mut terminate, mut interrupt) = (told(SignalKind::terminate())?, told(SignalKind::interrupt())?);
         let mut hangup = told(SignalKind::hangup())?;
         let stand_ins = stand_ins(&config).await?;
-        let mut running = Gateway::start(config).await.map_err(|error| Failed::new(UNAVAILABLE, error))?;
+        let (reloads, orders) = Reloads::followed();
+        let running = Gateway::start_with(config, reloads).await;
+        let mut running = running.map_err(|error| Failed::new(UNAVAILABLE, error))?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             // This thread is no worker's, so that no client waits while the files are read.
-            _ = running.follow(&mut hangup, || Config::load(file, gateway.adapters())) => {}
+            _ = running.follow(&mut hangup, orders, || Config::load(file, gateway.adapters())) => {}
         }
         tracing::info!("stopping");
         if !running.stop().await {
