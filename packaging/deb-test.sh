@@ -5,6 +5,8 @@
 set -euo pipefail
 package=$(realpath "$1")
 root=$(mktemp -d)
+# Whoever has no rights gets into it, too.
+chmod 0755 "$root"
 trap 'kill "${gateway:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$root"' EXIT
 
 debootstrap --variant=minbase bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
