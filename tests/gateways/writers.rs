@@ -99,15 +99,7 @@ pub(crate) async fn made_once_though_killed(store: &str, was_done: bool) {
     }
 
     let client = world.ecgrid(0).header("idempotency-key", "create");
-    let mut answer = client.ask("POST /v2/users", &user).await;
-    until(async || {
-        if answer.status == 409 {
-            answer = client.ask("POST /v2/users", &user).await;
-        }
-        answer.status != 409
-    })
-    .await;
-    let answer = answer.expect(200);
+    let answer = answered(&client, "POST /v2/users", &user).await.expect(200);
     assert_eq!(answer.at("/data/email"), "una@example.com");
     assert_eq!(creations(&world), 2, "the one that hung, and one more");
     let again = client.ask("POST /v2/users", &user).await.expect(200);
@@ -125,6 +117,7 @@ pub(crate) async fn resumed(store: &str) {
     let mut world = World::start_with(store, 2, &tables).await;
     let request = json!({"name": "Jon Doe", "settings": {"notifications": {"email": true}},
         "memberships": [{"role": "user", "account": "/accounts/my_account"}]});
+    let config = "/v2/users/update-config";
     let writes = |world: &World| {
         let calls = world.vendors[0].calls();
         calls.iter().filter(|call| call.method != "GET").map(|call| call.path().to_owned()).collect::<Vec<_>>()
@@ -142,32 +135,30 @@ pub(crate) async fn resumed(store: &str) {
     // The first repeat gets no further: nobody else has written the user by that, and the next one goes on.
     (1..100).for_each(|write| world.vendors[0].fail_write(write, StatusCode::SERVICE_UNAVAILABLE));
     let client = world.textus(0).header("idempotency-key", "change");
-    let mut answer = client.ask("PUT /users/wqyODPA", &request).await;
-    until(async || {
-        if answer.status == 409 {
-            answer = client.ask("PUT /users/wqyODPA", &request).await;
-        }
-        answer.status != 409
-    })
-    .await;
+    let answer = answered(&client, "PUT /users/wqyODPA", &request).await;
     assert!(answer.status >= 500, "{answer:?}");
+    let tried = writes(&world);
+    assert!(tried[0] == "/v2/users" && tried[1..].iter().all(|write| write == config), "{tried:?}");
     world.vendors[0].clear_faults();
-    let mut answer = client.ask("PUT /users/wqyODPA", &request).await;
-    until(async || {
-        if answer.status == 409 {
-            answer = client.ask("PUT /users/wqyODPA", &request).await;
-        }
-        answer.status != 409
-    })
-    .await;
+    world.vendors[0].clear_calls();
+    let answer = answered(&client, "PUT /users/wqyODPA", &request).await;
     assert_eq!(answer.expect(200).at("/name"), "Jon Doe");
-    let config = "/v2/users/update-config";
-    let writes = writes(&world);
-    let [first, rest @ .., last] = &*writes else { panic!("{writes:?}") };
-    assert_eq!((first.as_str(), last.as_str()), ("/v2/users", "/v2/users/role"));
-    assert!(rest.iter().all(|write| write == config), "{writes:?}");
+    assert_eq!(writes(&world), [config, "/v2/users/role"]);
     assert_eq!(world.vendors[0].stored_config("1042"), Some(json!({"emailNotification": true})));
     world.stop();
+}
+
+/// The answer to a request that is repeated for as long as another attempt at it may be under way.
+async fn answered(client: &Client, line: &str, body: &Value) -> Answer {
+    let mut answer = client.ask(line, body).await;
+    until(async || {
+        if answer.status == 409 {
+            answer = client.ask(line, body).await;
+        }
+        answer.status != 409
+    })
+    .await;
+    answer
 }
 
 /// What one writer wants, and what came of it.

@@ -152,10 +152,8 @@ impl Recovery {
             return Ok(close(&**journal, entry.id, Ending::Refused, "nothing of it was sent").await?);
         }
         let lock = lock(&**journal, upstream, &entry).await?;
-        let fence = lock.fence().await.map_err(|error| store_error(&error))?;
         let shown = entry.clone();
-        let brought = bring_to_end(&self.shared, journal, upstream, entry, way).await;
-        brought.map_err(|error| Stuck { error, fence: Some(fence) })?;
+        bring_to_end(&lock, &self.shared, journal, upstream, entry, way).await?;
         tell(&shown, if way == Way::Finish { "writes were finished" } else { "writes were taken back" });
         Ok(())
     }
@@ -229,22 +227,26 @@ async fn is_followed(journal: &dyn Writes, entry: &Entry) -> Result<bool> {
     Ok(false)
 }
 
-/// Brings an entry that was taken over to an end in one way or the other, and closes it.
+/// Brings an entry that was taken over to an end in one way or the other, and closes it, under the lock of its user.
 ///
 /// # Errors
 ///
 /// Something of it was done, and the rest can be neither done nor undone; the entry stays open.
 async fn bring_to_end(
+    lock: &Lock,
     shared: &Shared,
     journal: &Arc<dyn Writes>,
     upstream: &Upstream,
     entry: Entry,
     way: Way,
-) -> Result<()> {
+) -> Result<(), Stuck> {
+    let fence = lock.fence().await.map_err(|error| store_error(&error))?;
+    let stuck = |error| Stuck { error, fence: Some(fence) };
     let (user, client) = (entry.intent.user.clone(), entry.intent.client.clone());
     let may_arrive = may_arrive(shared, upstream, &entry);
     let mut ledger = Ledger::taken_over(journal, entry).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "what was to be sent is not kept: it passed, or there is no journal.key")
+        let message = "what was to be sent is not kept: it passed, or there is no journal.key";
+        stuck(Error::new(ErrorKind::Unsupported, message))
     })?;
     let settling = Settling {
         adapter: &*upstream.adapter,
@@ -257,11 +259,11 @@ async fn bring_to_end(
     if ledger.ending() == Ending::Partial || ledger.is_lost() {
         let error =
             || Error::new(ErrorKind::Partial, "some of it was done, and the rest can be neither done nor undone");
-        return Err(told(&ledger, brought.err().unwrap_or_else(error)));
+        return Err(stuck(told(&ledger, brought.err().unwrap_or_else(error))));
     }
     ledger.close(Some("settled after a crash")).await;
     // What was refused is an end, too.
-    brought
+    brought.map_err(stuck)
 }
 
 /// Brings writes to an end in one way or the other, as far as that goes. What had failed before is not finished.
@@ -288,11 +290,9 @@ async fn settle_by<T: Transport>(way: Way, settling: &Settling<'_, T>, ledger: &
 /// It cannot be brought to an end; the error tells what became of each write.
 pub(crate) async fn go_on(route: &Route, entry: Entry) -> Result<(), Stuck> {
     let journal = route.shared.links.writes();
-    let so_far = Ledger::taken_over(&journal, entry.clone()).map(|ledger| ledger.parts()).unwrap_or_default();
-    let lock = lock(&*journal, &route.upstream, &entry).await.map_err(|error| Error::partial(so_far, error))?;
-    let fence = lock.fence().await.map_err(|error| store_error(&error))?;
-    let brought = bring_to_end(&route.shared, &journal, &route.upstream, entry, Way::Finish).await;
-    brought.map_err(|error| Stuck { error, fence: Some(fence) })
+    let so_far = || Ledger::taken_over(&journal, entry.clone()).map(|ledger| ledger.parts()).unwrap_or_default();
+    let lock = lock(&*journal, &route.upstream, &entry).await.map_err(|error| Error::partial(so_far(), error))?;
+    bring_to_end(&lock, &route.shared, &journal, &route.upstream, entry, Way::Finish).await
 }
 
 /// Tells of an entry: ids, names and states, and nothing of what was written.
