@@ -220,7 +220,7 @@ impl Pair {
 
     /// Counts a request.
     pub(crate) fn count(&self, Request { method, status, took, seen }: Request<'_>) {
-        let name = seen.operation.get().map_or("", String::as_str);
+        let name = seen.operation.get().copied().unwrap_or_default();
         let named = |operation: &&Operation| operation.name == name;
         let Some(operation) = self.operations.iter().find(named).or(self.operations.last()) else { return };
         operation.requests.observe(method, status, took);
@@ -515,9 +515,9 @@ mod tests {
         Entry { document, pointer: pointer.into(), kind, reason: String::new(), told: true }
     }
 
-    fn seen(operation: &str) -> Seen {
+    fn seen(operation: &'static str) -> Seen {
         let seen = Seen::default();
-        seen.operation.set(operation.to_owned()).unwrap();
+        seen.operation.set(operation).unwrap();
         seen
     }
 

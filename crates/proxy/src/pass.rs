@@ -51,7 +51,6 @@ pub(crate) async fn pass(
     deadline: Instant,
 ) -> Result<Response<Body>> {
     let (operation, notes, reading) = route.validator.read(&*route.face, request)?;
-    context.is_for(operation.name);
     if operation.access == Access::Write {
         may_grant(route, context, &notes, reading.as_ref())?;
     }

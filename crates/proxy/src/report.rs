@@ -59,7 +59,7 @@ impl Report {
             id: context.id().to_owned(),
             face: route.face.dialect().name,
             upstream: route.upstream.name.clone(),
-            operation: context.seen.operation.get().cloned().unwrap_or_default(),
+            operation: context.seen.operation.get().copied().unwrap_or_default().to_owned(),
             entries: Vec::new(),
             writes,
         })

@@ -136,7 +136,7 @@ impl Route {
             journal,
             request: context.id(),
             upstream: &self.upstream.name,
-            operation: context.seen.operation.get().map_or("", String::as_str),
+            operation: context.seen.operation.get().copied().unwrap_or_default(),
             client: context.client(),
             held,
             key: context.seen.repeat.get().map(RepeatKey::as_str),

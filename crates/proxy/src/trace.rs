@@ -49,7 +49,7 @@ pub(crate) struct Seen {
     /// What the client is told of how often it may call.
     pub(crate) allowance: OnceLock<Told>,
     /// The name of the operation.
-    pub(crate) operation: OnceLock<String>,
+    pub(crate) operation: OnceLock<&'static str>,
     /// The key under which what came of the request is kept, for when it is sent again.
     pub(crate) repeat: OnceLock<RepeatKey>,
     /// The name of the upstream, where it is another than the route's.
@@ -114,9 +114,9 @@ impl Context {
     }
 
     /// Notes which operation the request turned out to be for.
-    pub(crate) fn is_for(&self, operation: &str) {
+    pub(crate) fn is_for(&self, operation: &'static str) {
         // The first one counts; a request is for one operation.
-        self.seen.operation.get_or_init(|| operation.to_owned());
+        let _ = self.seen.operation.set(operation);
     }
 
     /// The request's id as text.
@@ -183,7 +183,7 @@ impl Context {
         let face = route.map_or("", |route| route.face.dialect().name);
         let upstream = route.map_or("", |route| self.upstream(route));
         let client = self.client();
-        let operation = seen.operation.get().map_or("", String::as_str);
+        let operation = seen.operation.get().copied().unwrap_or_default();
         let fault = self.fault(status).map(Fault::name);
         if let Some(route) = route {
             self.count(route.metrics_of(upstream), status);

@@ -83,7 +83,6 @@ pub(crate) async fn translate(
     deadline: Instant,
 ) -> Result<Answer> {
     let understood = understand(&route, &request)?;
-    context.is_for(&understood.operation);
     route.shared.clients.may_grant(context.client(), understood.command.highest_role())?;
     let preferred = Handling::of(headers).map(Handling::on_loss);
     let if_match = IfMatch::on(understood.access, headers)?;

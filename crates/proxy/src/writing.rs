@@ -58,7 +58,7 @@ impl<T: Send + 'static> Drop for Write<T> {
         let context = self.context.clone();
         self.shared.writes.spawn(async move {
             let result = write.await;
-            let (id, operation) = (context.id(), context.seen.operation.get().map_or("", String::as_str));
+            let (id, operation) = (context.id(), context.seen.operation.get().copied().unwrap_or_default());
             match result {
                 Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
                 Err(error) => tracing::warn!(
