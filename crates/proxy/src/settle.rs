@@ -72,13 +72,16 @@ impl<T: Transport> Settling<'_, T> {
                 State::Applied | State::Unknown | State::Sending => {}
                 State::NotSent | State::Refused | State::Undone => continue,
             }
-            let Some(undo) = write.undo.clone() else { continue };
+            let (state, Some(undo)) = (write.state, write.undo.clone()) else { continue };
+            // Whoever finds the entry after a crash must not take the write for applied.
+            if ledger.sending(index).await.is_err() {
+                return;
+            }
             match self.send(&undo).await {
                 Ok(()) => ledger.mark(index, State::Undone).await,
                 Err(error) => {
-                    if error.effect() == Effect::Unknown {
-                        ledger.mark(index, State::Unknown).await;
-                    }
+                    let is_unclear = error.effect() == Effect::Unknown;
+                    ledger.mark(index, if is_unclear { State::Unknown } else { state }).await;
                     return;
                 }
             }

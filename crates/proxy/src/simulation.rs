@@ -5,17 +5,18 @@
 
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use http::Request;
 use interlingua_core::{
-    Adapter, Call, Command, Effect, Email, Error, ErrorKind, Field, Grant, GrantChange, Mapping, NOTIFY_EMAIL, Name,
-    NewUser, Part, PartState, Password, Patch, Reply, Result, Role, Text, UserId, UserPatch, http::StatusCode,
+    Access, Adapter, Call, Command, Effect, Email, Error, ErrorKind, Field, Grant, GrantChange, Mapping, NOTIFY_EMAIL,
+    Name, NewUser, Part, PartState, Password, Patch, Reply, Result, Role, Text, UserId, UserPatch, http::StatusCode,
 };
 use interlingua_ecgrid::Ecgrid;
-use interlingua_links::{Links, Memory};
+use interlingua_links::{EntryFilter, Links, Memory, State, Writes};
 use interlingua_sandbox::{self as sandbox, Vendor, directory};
 use interlingua_textus::Textus;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -115,6 +116,23 @@ impl Transport for World {
         });
         let answered = timeout(PATIENCE, exchange).await;
         answered.unwrap_or_else(|_| Ok(Err(lost(ErrorKind::Timeout, "the upstream did not answer in time")))).unwrap()
+    }
+}
+
+/// The same vendor, for whom no write of an entry of the journal leaves before the journal knows.
+struct Watched<'a> {
+    world: &'a World,
+    journal: &'a dyn Writes,
+}
+
+impl Transport for Watched<'_> {
+    async fn send(&self, call: &Call, stage: Stage) -> Result<Reply> {
+        let entries = self.journal.entries(&EntryFilter::default(), None, NonZeroU32::MIN).await.unwrap().entries;
+        if let Some(entry) = entries.first().filter(|_| call.access == Access::Write) {
+            let (method, target, states) = (&call.method, &call.target, &entry.states);
+            assert!(states.contains(&State::Sending), "{method} {target} is sent, and the journal has {states:?}");
+        }
+        self.world.send(call, stage).await
     }
 }
 
@@ -251,7 +269,8 @@ async fn carry_out(case: &Case, world: &World, on_partial: OnPartial) -> Result<
         passes: false,
     };
     let adapter = (case.adapter)();
-    let executor = Executor { adapter: &*adapter, transport: world, most_calls: 64 };
+    let watched = Watched { world, journal: &*journal };
+    let executor = Executor { adapter: &*adapter, transport: &watched, most_calls: 64 };
     executor.carry_out(&(case.command)(), |_| Ok(()), &care).await
 }
 
