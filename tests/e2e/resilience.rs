@@ -47,6 +47,34 @@ fn answer(status: u16, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 2\r\n{headers}\r\n{{}}").into()
 }
 
+// === What an upstream says ===
+
+#[tokio::test]
+async fn what_is_wrong_with_the_connection_is_not_the_clients_fault() {
+    for status in [407, 421] {
+        let (world, upstream) = recorded("").await;
+        upstream.always(answer(status, ""));
+        let refused = world.crossed_ecgrid().get("/v2/users/1042").await;
+        refuses(Face::Ecgrid, &refused, 502, "InternalError", &[&status.to_string()]);
+        assert_eq!(refused.header("interlingua-fault"), "upstream textus");
+        let refused = world.crossed_textus().get("/users/wqyODPA").await;
+        refuses(Face::Textus, &refused, 502, "Bad Gateway", &[&status.to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn an_upstreams_words_are_passed_on_as_far_as_anybody_reads() {
+    let (world, upstream) = recorded("").await;
+    let words = "no ".repeat(1 << 18);
+    let document = json!({"success": false, "errorCode": &words, "message": &words, "description": &words}).to_string();
+    upstream.always(format!("HTTP/1.1 400 Bad\r\ncontent-length: {}\r\n\r\n{document}", document.len()).into());
+    for (face, path, status) in [(Face::Ecgrid, "/v2/users/1042", 400), (Face::Textus, "/users/wqyODPA", 422)] {
+        let refused = face.crossed(&world).get(path).await.expect(status);
+        let (_, _, words) = face.refusal(&refused);
+        assert!(words.contains("no no no") && words.len() < 1200, "{}", words.len());
+    }
+}
+
 // === Connections that close ===
 
 /// A server that closes connections when nobody expects it, once it has answered a request and before it has read

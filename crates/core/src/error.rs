@@ -129,7 +129,8 @@ impl ErrorKind {
             408 => Self::Timeout,
             409 => Self::Conflict,
             429 => Self::RateLimited,
-            401 | 500.. => Self::Unavailable,
+            // What a server says of the connection (407, 421) is nothing that the request could change.
+            401 | 407 | 421 | 500.. => Self::Unavailable,
             400..500 => Self::Invalid,
             _ => Self::BadReply,
         }
@@ -324,9 +325,12 @@ impl Error {
         error
     }
 
-    /// The upstream refused, in its own words. Where its status does not say so, nobody knows
-    /// what it did.
-    pub fn refused(kind: ErrorKind, refusal: Refusal) -> Self {
+    /// The upstream refused, in its own words, of which what is too long is left out. Where its status does not say so,
+    /// nobody knows what it did.
+    pub fn refused(kind: ErrorKind, mut refusal: Refusal) -> Self {
+        for words in [&mut refusal.code, &mut refusal.text].into_iter().flatten() {
+            *words = shortened(words, LONGEST_WORDS);
+        }
         let mut error = Self::new(kind, "the upstream refused the request");
         error.0.effect = if refusal.is_unclear() { Effect::Unknown } else { Effect::Refused };
         error.0.upstream = Some(refusal);
@@ -460,7 +464,7 @@ impl Error {
         let inner = &*self.0;
         let mut place = |place: &Place| match place {
             Place::Field(_, field) => pointer(field),
-            Place::Pointer(_, pointer) => shortened(pointer),
+            Place::Pointer(_, pointer) => shortened(pointer, LONGEST_POINTER),
         };
         let mut details: Vec<String> = Vec::new();
         let problems = inner.problems.iter().map(|problem| (&problem.place, &problem.expected));
@@ -504,11 +508,13 @@ const MOST_DETAILS: usize = 100;
 const MOST_LOGGED: usize = 10;
 /// The most characters of a pointer: its last part is the client's to choose.
 const LONGEST_POINTER: usize = 120;
+/// And of an upstream's own words.
+const LONGEST_WORDS: usize = 500;
 
-fn shortened(pointer: &str) -> String {
-    match pointer.char_indices().nth(LONGEST_POINTER) {
-        Some((end, _)) => format!("{}…", &pointer[..end]),
-        None => pointer.to_owned(),
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -556,7 +562,7 @@ impl fmt::Display for Error {
         let problems = self.0.problems.iter().map(|problem| (&problem.place, &problem.expected));
         let notes = self.0.notes.iter().map(|note| (&note.place, &note.reason));
         for (place, words) in problems.chain(notes).take(MOST_LOGGED) {
-            write!(f, "; {}: {words}", shortened(&place.to_string()))?;
+            write!(f, "; {}: {words}", shortened(&place.to_string(), LONGEST_POINTER))?;
         }
         for part in &self.0.parts {
             write!(f, "; {}:", part.state.name())?;
@@ -626,6 +632,26 @@ mod tests {
             [401, 403, 404, 422, 429, 500, 502, 302].map(fault).map(Fault::name),
             ["gateway", "upstream", "client", "client", "upstream", "upstream", "upstream", "upstream"]
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_connection_is_not_the_clients_fault() {
+        for status in [StatusCode::PROXY_AUTHENTICATION_REQUIRED, StatusCode::MISDIRECTED_REQUEST] {
+            assert_eq!(ErrorKind::of_refusal(status), ErrorKind::Unavailable);
+            assert_eq!(Fault::of_refusal(status), Fault::Upstream);
+        }
+    }
+
+    #[test]
+    fn an_upstreams_words_have_an_end() {
+        let said = |words: String| {
+            let refusal = Refusal { status: StatusCode::BAD_REQUEST, code: Some(words.clone()), text: Some(words) };
+            Error::refused(ErrorKind::Invalid, refusal).upstream().cloned().unwrap()
+        };
+        let short = "ü".repeat(LONGEST_WORDS);
+        assert_eq!(said(short.clone()).text.unwrap(), short);
+        let Refusal { code, text, .. } = said("ü".repeat(8 << 20));
+        assert_eq!((code.unwrap(), text.unwrap()), (format!("{short}…"), format!("{short}…")));
     }
 
     #[test]
