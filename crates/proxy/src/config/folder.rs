@@ -3,11 +3,17 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs::Metadata,
-    io,
+    fs::{File, Metadata},
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
+
+/// The most bytes of a file that a configuration names: a key, or the certificates of all authorities there are.
+const MOST_NAMED: u64 = 1 << 20;
+
+/// The most bytes of a configuration itself, which may hold the links of many users.
+const MOST_OWN: u64 = 64 << 20;
 
 /// Where the relative paths of a configuration start.
 #[derive(Debug, Default)]
@@ -23,21 +29,35 @@ impl Folder {
         Self { path, read: RefCell::default() }
     }
 
-    /// What is in a file.
+    /// What is in a file that the configuration names.
     ///
     /// # Errors
     ///
     /// The file cannot be read; the message names it.
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         let path = self.path.join(path);
-        self.read_at(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+        self.remember(&path);
+        // A device or a pipe may have no end, or never begin.
+        let read = match std::fs::metadata(&path) {
+            Ok(file) if !file.is_file() => Err(io::Error::other("it is no regular file")),
+            _ => read_up_to(MOST_NAMED, &path),
+        };
+        read.map_err(|error| format!("{} cannot be read: {error}", path.display()))
     }
 
-    /// The same of a path that does not start here, such as that of the configuration file itself.
-    pub(super) fn read_at(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // Before it is read, so that no change after it goes unnoticed; of two times the first counts.
+    /// What is in the configuration file itself, whose path does not start here.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub(super) fn read_own(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.remember(path);
+        read_up_to(MOST_OWN, path)
+    }
+
+    /// Before a file is read, so that no change after it goes unnoticed; of two times the first counts.
+    fn remember(&self, path: &Path) {
         self.read.borrow_mut().0.entry(path.to_owned()).or_insert_with(|| Stamp::of(path));
-        std::fs::read(path)
     }
 
     /// How a file is called in messages.
@@ -49,6 +69,15 @@ impl Folder {
     pub(super) fn into_files(self) -> Files {
         self.read.into_inner()
     }
+}
+
+fn read_up_to(most: u64, path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most {
+        return Err(io::Error::other(format!("it is larger than {} MiB", most >> 20)));
+    }
+    Ok(content)
 }
 
 /// The files that a configuration was read from, as they were then.
@@ -97,6 +126,27 @@ mod tests {
         let folder = Folder::of(Some(&folder.join("gateway.toml")));
         let _ = folder.read(Path::new(name));
         folder.into_files()
+    }
+
+    #[track_caller]
+    fn is_not_read(path: &Path, why: &str) {
+        let error = Folder::default().read(path).unwrap_err();
+        assert_eq!(error, format!("{} cannot be read: {why}", path.display()));
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let huge = folder.path().join("huge");
+        File::create(&huge).unwrap().set_len(MOST_NAMED).unwrap();
+        assert_eq!(Folder::default().read(&huge).unwrap().len() as u64, MOST_NAMED);
+        File::create(&huge).unwrap().set_len(MOST_NAMED + 1).unwrap();
+        is_not_read(&huge, "it is larger than 1 MiB");
+        for other in [Path::new("/dev/zero"), folder.path()] {
+            is_not_read(other, "it is no regular file");
+        }
+        let error = Folder::default().read_own(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 64 MiB");
     }
 
     #[test]

@@ -420,7 +420,7 @@ impl Text {
         let unusable = |position, message| {
             ConfigErrors::unusable(&name, Problem { origin: Origin::File(position), key: Key::default(), message })
         };
-        let bytes = folder.read_at(path).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
+        let bytes = folder.read_own(path).map_err(|error| unusable(None, format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let sound = error.utf8_error().valid_up_to();
             let sound = str::from_utf8(&error.as_bytes()[..sound]).unwrap_or_default();

@@ -510,6 +510,10 @@ fn secrets() {
         "{ file = \"none\" }",
         "1: upstreams.partner.credential: none cannot be read: No such file or directory (os error 2)",
     );
+    check_source(
+        "{ file = \"/dev/zero\" }",
+        "1: upstreams.partner.credential: /dev/zero cannot be read: it is no regular file",
+    );
     check(
         &LEAST.replace("{ env = \"TOKEN\" }", "{ value = \"hush\" }").replace("127.0.0.1:8102", "partner.example"),
         "5:16: upstreams.partner.credential.value: a secret in the file is only for servers on this \
