@@ -175,11 +175,12 @@ pub(super) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str> + 
     if known.is_empty() { "there is none yet".to_owned() } else { format!("known are {}", known.join(", ")) }
 }
 
-/// The known word that a slip of the finger or two turns into `word`.
+/// The known word that a slip of the finger or two turns into `word`, in whatever letters.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.map(|name| (strsim::damerau_levenshtein(word, name), name));
+    let word = word.to_lowercase();
+    let distances = known.map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name));
     let (distance, name) = distances.min()?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(name)
+    (distance <= name.chars().count().div_ceil(3)).then_some(name)
 }
 
 #[cfg(test)]
@@ -197,5 +198,9 @@ mod tests {
         check("url_base", "known are `base_url`, `credential`, `timeout`");
         check("tiemout", "did you mean `timeout`?");
         assert_eq!(suggestion("x", [].into_iter()), "there is none yet");
+        check("Base_URL", "did you mean `base_url`?");
+        let tables = ["admin", "links", "limits"];
+        assert_eq!(suggestion("adnim", tables.into_iter()), "did you mean `admin`?");
+        assert_eq!(suggestion("SCIM", ["ecgrid", "textus"].into_iter()), "known are `ecgrid`, `textus`");
     }
 }

@@ -389,7 +389,8 @@ fn files_that_cannot_be_read() {
 
 #[test]
 fn unknown_keys() {
-    check_more("[admn]", "11:2: admn: unknown key; did you mean `admin`?");
+    check_more("[adnim]", "11:2: adnim: unknown key; did you mean `admin`?");
+    check_more("[Admin]", "11:2: Admin: unknown key; did you mean `admin`?");
     check_more("[limits]\nbudy = 1", "12:1: limits.budy: unknown key; did you mean `body`?");
     check_other("base_url", "bse_url", "4:1: upstreams.partner.bse_url: unknown key; did you mean `base_url`?");
     check_other("env =", "enw =", "5:16: upstreams.partner.credential.enw: unknown key; did you mean `env`?");
@@ -602,6 +603,11 @@ fn listeners() {
         "\"ecgrid\"",
         "\"ecgird\"",
         "9:13: listeners[0].routes[0].face: no dialect is called `ecgird`; did you mean `ecgrid`?",
+    );
+    check_other(
+        "\"ecgrid\"",
+        "\"ECGrid\"",
+        "9:13: listeners[0].routes[0].face: no dialect is called `ECGrid`; did you mean `ecgrid`?",
     );
     check_other(
         "\"partner\"",
