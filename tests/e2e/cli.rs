@@ -187,6 +187,17 @@ fn translate_refuses_what_the_gateway_would_refuse() {
     }
 }
 
+#[test]
+fn translate_says_what_it_would_have_to_ask() {
+    let to = ["--from", "ecgrid", "--to", "textus", "--operation", "set-role"];
+    let ran = translate(&to, r#"{"userId": 1042, "authLevel": "NetworkAdmin", "networkId": 1}"#);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+    let needs = "this needs the answer to GET /users/wqyODPA; `interlingua plan` asks for it";
+    assert!(ran.err.contains(needs), "{}", ran.err);
+    let ran = translate(&to, r#"{"userId": 1042, "authLevel": "NoChange", "networkId": 1}"#);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
+}
+
 // === plan ===
 
 /// The calls that a plan prints, as `access METHOD target`.

@@ -59,6 +59,9 @@ impl Case {
             arguments.push("--reply");
         }
         let ran = run(&arguments, &input);
+        // What depends on the user as it is cannot be told.
+        let code = if ran.out.is_empty() && !ran.err.ends_with("nothing is written\n") { 1 } else { 0 };
+        assert_eq!(ran.code, Some(code), "{name}: {ran:?}");
         matches_file(&folder.join("out.json"), &indented(&one_document(&ran.out)));
         matches_file(&folder.join("notes.txt"), &ran.err);
     }

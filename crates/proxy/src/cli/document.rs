@@ -89,19 +89,19 @@ impl Translation {
 
     async fn translate_request(&self, route: &Route, input: Vec<u8>) -> Result<()> {
         let (command, mut notes) = self.document.command(route, input, None).await?;
-        let Step::Send { calls, notes: more } = route.upstream.adapter.plan(&command, &[])? else { return Ok(()) };
+        let (calls, more) = match route.upstream.adapter.plan(&command, &[])? {
+            Step::Done { notes, .. } => (Vec::new(), notes),
+            Step::Send { calls, notes } => (calls, notes),
+        };
         notes.extend(more);
         tell(&notes, route);
         match calls.first() {
-            Some(call) if call.access == Access::Write => {
-                for call in calls.iter().filter(|call| call.access == Access::Write) {
-                    print(&call.body);
-                }
+            Some(Call { access: Access::Write, .. }) => {
+                calls.iter().filter(|call| call.access == Access::Write).for_each(|call| print(&call.body));
             }
-            _ if command.access() == Access::Write => {
-                say(
-                    "what is sent, if anything, depends on the user as it is at the upstream; `interlingua plan` reads it first",
-                );
+            Some(read) if command.access() == Access::Write => {
+                let what = format!("the answer to {} {}; `interlingua plan` asks for it", read.method, read.target);
+                return Err(needs(&what));
             }
             _ => say("nothing is written"),
         }
