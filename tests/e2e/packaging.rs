@@ -1,6 +1,8 @@
 //! What is packaged is a configuration that works.
 
-use crate::{cli::run, served::file};
+use std::fs;
+
+use crate::{authority::Authority, cli::run, served::file};
 
 const UNIT: &str = include_str!("../../packaging/debian/interlingua.service");
 const DEBIAN: &str = include_str!("../../packaging/debian/interlingua.toml");
@@ -34,9 +36,23 @@ fn the_configuration_of_the_manifest_is_good() {
     let lines = KUBERNETES.lines().skip_while(|line| !line.ends_with("interlingua.toml: |")).skip(1);
     let lines: Vec<_> = lines.take_while(|line| *line != "---").map(str::trim_start).collect();
     let secrets = tempfile::tempdir().unwrap();
-    for (name, secret) in [("journal-key", "0a".repeat(32)), ("ecgrid-key", "x".into()), ("textus-token", "y".into())] {
-        std::fs::write(secrets.path().join(name), secret).unwrap();
+    let at = |name: &str| secrets.path().join(name);
+    for folder in ["interlingua", "interlingua-tls"] {
+        fs::create_dir(at(folder)).unwrap();
     }
-    std::fs::write(secrets.path().join("erp-key"), "z").unwrap();
-    is_good(&lines.join("\n").replace("/run/secrets/interlingua", secrets.path().to_str().unwrap()));
+    let keys = [("journal-key", &*"0a".repeat(32)), ("ecgrid-key", "x"), ("textus-token", "y"), ("erp-key", "z")];
+    for (name, secret) in keys {
+        fs::write(at("interlingua").join(name), secret).unwrap();
+    }
+    let authority = Authority::new("test");
+    let own = authority.issue("own", &["gateway.example"]);
+    let tls = at("interlingua-tls");
+    for (from, to) in [
+        (authority.file(), at("interlingua").join("vendors-ca.pem")),
+        (own.chain, tls.join("tls.crt")),
+        (own.key, tls.join("tls.key")),
+    ] {
+        fs::copy(from, to).unwrap();
+    }
+    is_good(&lines.join("\n").replace("/run/secrets", secrets.path().to_str().unwrap()));
 }
