@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds twice from nothing and compares.
+# Builds twice from nothing, each time in another folder, and compares.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 hash() {
-    local folder
+    local folder binary
     folder=$(mktemp -d)
-    CARGO_TARGET_DIR=$folder packaging/build.sh "$@" >/dev/null
-    sha256sum "$folder"/x86_64-unknown-linux-musl/*/interlingua | cut -d' ' -f1
+    binary=$(CARGO_TARGET_DIR=$folder packaging/build.sh "$@")
+    sha256sum "$binary" | cut -d' ' -f1
     rm -rf "$folder"
 }
 first=$(hash "$@")
