@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    authority::Authority,
     cli::{Ran, aside, run, stand_ins},
     served::file,
 };
@@ -147,6 +148,71 @@ fn what_is_shown_is_a_configuration() {
     let config = file(&filled);
     let again = run(&["config", "show", "--config", config.path().to_str().unwrap()], "");
     assert_eq!((again.code, again.out), (Some(0), shown), "{}", again.err);
+}
+
+/// Keys that are there when the operator has something to say, and have no words of their own.
+const OF_THE_OPERATOR: &[&str] =
+    &["/clients/0/user", "/links/accounts", "/links/users", "/listeners/0/routes/0/fields", "/roles", "/sandbox"];
+
+/// Every key that the schema has is among `shown`, with the value that the schema says, unless its words say what it means
+/// that it is absent.
+fn all_is_shown(root: &Value, schema: &Value, shown: &Value, at: &str) {
+    let schema = schema["$ref"].as_str().map_or(schema, |reference| root.pointer(&reference[1..]).unwrap());
+    // Of places for a secret there is one.
+    if schema["maxProperties"] == 1 {
+        return;
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        let words = schema["description"].as_str().unwrap_or_default();
+        let value = &shown[name];
+        if value.is_null() {
+            assert!(words.contains("Absent") || OF_THE_OPERATOR.contains(&&*at), "{at} is not shown: {words}");
+            continue;
+        }
+        if let Some((_, default)) = words.split_once("Default: ")
+            && !default.starts_with("as here")
+        {
+            assert!(default.starts_with(&value.to_string()), "{at} is {value}: {words}");
+        }
+        all_is_shown(root, schema, value, &at);
+    }
+    let (items, entries) = (shown.as_array(), shown.as_object());
+    for (position, item) in items.into_iter().flatten().enumerate() {
+        all_is_shown(root, &schema["items"], item, &format!("{at}/{position}"));
+    }
+    for (name, entry) in entries.into_iter().flatten().filter(|_| schema["additionalProperties"].is_object()) {
+        all_is_shown(root, &schema["additionalProperties"], entry, &format!("{at}/{name}"));
+    }
+}
+
+#[test]
+fn every_setting_is_shown_with_what_counts() {
+    let (authority, secret) = (Authority::new("test"), file("hush"));
+    let config = file(&format!(
+        r#"
+        clients = [{{ name = "b", key = {{ file = '{secret}' }} }}]
+        [upstreams.a]
+        dialect = "textus"
+        base_url = "https://a.example"
+        credential = {{ file = '{secret}' }}
+        tls = {{ ca = '{}' }}
+        [[listeners]]
+        address = "127.0.0.1:8080"
+        tls = {{ certificates = [{}] }}
+        routes = [{{ face = "ecgrid", upstream = "a" }}]
+        "#,
+        authority.file().display(),
+        authority.issue("own", &["gateway.example"]).table(),
+        secret = secret.path().display(),
+    ));
+    let ran = run(&["config", "show", "--config", config.path().to_str().unwrap()], "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let schema: Value = serde_json::from_str(include_str!("../../config/schema.json")).unwrap();
+    let shown: Value = toml::from_str(&ran.out).unwrap();
+    all_is_shown(&schema, &schema, &shown, "");
+    assert_eq!(shown["links"]["ids"]["ecgrid"]["first"], 1_000_000_000);
+    assert_eq!(shown["upstreams"]["a"]["breaker"], json!({ "failures": 10, "pause": "5s" }));
 }
 
 #[test]

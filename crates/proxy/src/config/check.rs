@@ -44,7 +44,7 @@ const MOST_PEOPLE: u32 = 1_000_000;
 const MOST_HEAD: usize = 1 << 20;
 
 /// What a client may be allowed beside single operations: those that only read, those that may write, and what is none.
-const KINDS: [&str; 3] = ["read", "write", "fallback"];
+pub(super) const KINDS: [&str; 3] = ["read", "write", "fallback"];
 
 /// What any request may need that is no search.
 const LEAST_CALLS: u32 = 8;

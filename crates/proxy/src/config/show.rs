@@ -5,10 +5,13 @@ use std::{path::Path, time::Duration};
 use interlingua_core::Adapter;
 use toml::{Table, Value};
 
-use super::{Config, ConfigErrors, Environment, Text, file, folder::Folder, layers};
+use super::{Config, ConfigErrors, Environment, Text, check::KINDS, file, folder::Folder, layers};
 
 /// What stands for a secret.
 const HIDDEN: &str = "[hidden]";
+
+/// The first line of what is shown.
+const HEAD: &str = "# What is not here is absent; config/example.toml says what that means.\n\n";
 
 impl Config {
     /// The JSON Schema of the file.
@@ -27,7 +30,8 @@ impl Config {
         let mut table = Table::try_from(&values).expect("what came from TOML can go back");
         config.complete(&mut table);
         hide(&mut table);
-        Ok(toml::to_string_pretty(&table).expect("a table is a document"))
+        let shown = toml::to_string_pretty(&table).expect("a table is a document");
+        Ok(format!("{HEAD}{shown}"))
     }
 
     /// Adds what holds where nothing is said.
@@ -43,7 +47,18 @@ impl Config {
             add(breaker, "failures", i64::from(failures.get()).into());
             add(breaker, "pause", span(pause));
         });
+        for (name, _) in self.upstreams.iter().filter(|(_, upstream)| upstream.tls.is_some()) {
+            let upstream = below(below(table, "upstreams"), name);
+            add(below(upstream, "tls"), "min_version", "1.2".into());
+        }
+        each(table.get_mut("clients"), |client| {
+            add(client, "allow", KINDS.to_vec().into());
+            add(client, "grant", "ordinary".into());
+        });
         each(table.get_mut("listeners"), |listener| {
+            if let Some(Value::Table(tls)) = listener.get_mut("tls") {
+                add(tls, "min_version", "1.2".into());
+            }
             each(listener.get_mut("routes"), |route| {
                 add(route, "delete", "reversible".into());
                 add(route, "on_partial", "report".into());
@@ -51,6 +66,13 @@ impl Config {
         });
         let links = below(table, "links");
         links.insert("store".to_owned(), self.store.to_string().into());
+        let ids = below(links, "ids");
+        for (dialect, range) in &self.ids {
+            let numbers = below(ids, dialect);
+            for (name, number) in [("first", range.first()), ("last", range.last())] {
+                add(numbers, name, i64::try_from(number).expect("a range fits into it").into());
+            }
+        }
         if !table.contains_key("mapping") || !below(table, "mapping").contains_key("preferences") {
             let preferences = below(below(table, "mapping"), "preferences");
             for (name, key) in file::preferences() {
