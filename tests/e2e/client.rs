@@ -36,6 +36,11 @@ impl Client {
         client.header(CONTENT_TYPE.as_str(), "application/vnd.textus+jsonld")
     }
 
+    /// Where its requests go.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The same with a header set.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());

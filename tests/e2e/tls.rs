@@ -23,14 +23,14 @@ use crate::{
     wire::Wire,
 };
 
-const NAME: &str = "gateway.example";
+pub(crate) const NAME: &str = "gateway.example";
 static ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
 static ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
 
 const USER: &str = "/v2/users/1042";
 
 /// A gateway whose first listener speaks TLS, with more said of it.
-fn secured(certificates: &[&Issued], more: &str) -> Setup {
+pub(crate) fn secured(certificates: &[&Issued], more: &str) -> Setup {
     let certificates = certificates.iter().map(|issued| issued.table()).collect::<Vec<_>>().join(", ");
     let address = "address = \"127.0.0.1:8080\"";
     Setup::new().replace(address, &format!("{address}\ntls = {{ certificates = [{certificates}]{more} }}"))
@@ -55,7 +55,7 @@ async fn ask_over(stream: TlsStream<TcpStream>, address: SocketAddr) -> Option<A
 }
 
 /// Connects and asks; `None` where the gateway does not let it.
-async fn ask(client: &TlsClient, address: SocketAddr) -> Option<Answer> {
+pub(crate) async fn ask(client: &TlsClient, address: SocketAddr) -> Option<Answer> {
     ask_over(client.connect(address).await.ok()?, address).await
 }
 

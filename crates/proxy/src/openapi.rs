@@ -9,12 +9,7 @@ use interlingua_core::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{
-    prefer::{PREFER, PREFERENCE_APPLIED},
-    repeat_key::IDEMPOTENCY_KEY,
-    report::FIDELITY,
-    trace::REQUEST_ID,
-};
+use crate::{prefer::PREFER, repeat_key::IDEMPOTENCY_KEY, trace::REQUEST_ID};
 
 /// What a face offers before an upstream of that name, which speaks the same dialect or another.
 pub(crate) fn document(face: &dyn Adapter, upstream: &str, dialect: &Dialect) -> Value {
@@ -58,6 +53,15 @@ const FAILURES: &[(ErrorKind, Concerns, &str)] = &[
     (ErrorKind::Internal, Concerns::All, "the gateway failed"),
 ];
 
+/// The headers that any answer may have.
+const ANY: [&str; 4] = ["X-Request-Id", "RateLimit", "RateLimit-Policy", "Strict-Transport-Security"];
+
+/// The headers of a refusal.
+const REFUSAL: [&str; 2] = ["Interlingua-Fault", "Retry-After"];
+
+/// The headers of an answer to a translated request.
+const TRANSLATED: [&str; 2] = ["Interlingua-Fidelity", "Preference-Applied"];
+
 /// Which requests may fail so.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Concerns {
@@ -74,13 +78,13 @@ impl Offer<'_> {
 
     fn document(&self, upstream: &str) -> Value {
         let dialect = self.dialect();
-        let mut schemas = Map::new();
+        let mut components = Components::default();
         let mut paths: Map<String, Value> = Map::new();
         for operation in &dialect.operations {
             let path = paths.entry(operation.path.to_string()).or_insert_with(|| json!({}));
-            path[operation.method.as_str().to_lowercase()] = self.operation(operation, &mut schemas);
+            path[operation.method.as_str().to_lowercase()] = self.operation(operation, &mut components);
         }
-        component(&mut schemas, "error", dialect.error_schema);
+        components.schema("error", dialect.error_schema);
         let security = dialect.credentials.iter().map(|style| json!({ security_name(style): [] }));
         let schemes = dialect.credentials.iter().map(|style| (security_name(style), security_scheme(style)));
         json!({
@@ -97,9 +101,10 @@ impl Offer<'_> {
             "tags": [{ "name": "users" }],
             "paths": paths,
             "components": {
-                "schemas": schemas,
+                "schemas": components.schemas,
+                "responses": components.responses,
                 "securitySchemes": schemes.collect::<Map<_, _>>(),
-                "headers": headers(),
+                "headers": self.headers(),
             },
         })
     }
@@ -114,19 +119,19 @@ impl Offer<'_> {
         }
     }
 
-    fn operation(&self, operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+    fn operation(&self, operation: &Operation, components: &mut Components) -> Value {
         let (_, remark) = operation.translated.words();
         let mut document = json!({
             "operationId": operation.name,
             "tags": ["users"],
             "parameters": parameters(operation, self.passes),
-            "responses": self.responses(operation, schemas),
+            "responses": self.responses(operation, components),
         });
         if !self.passes && !remark.is_empty() {
             document["description"] = format!("In translation: {remark}.").into();
         }
         if let Some(schema) = operation.request_schema {
-            let reference = component(schemas, &format!("{}.request", operation.name), schema);
+            let reference = components.schema(&format!("{}.request", operation.name), schema);
             document["requestBody"] = json!({ "required": true, "content": self.content(&reference, true) });
         }
         document
@@ -141,53 +146,103 @@ impl Offer<'_> {
         content
     }
 
-    fn responses(&self, operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+    fn responses(&self, operation: &Operation, components: &mut Components) -> Value {
         let mut responses = Map::new();
         if self.passes || !matches!(operation.translated, Translated::Refused(_)) {
-            let (status, shows_user) = self.success(operation);
-            let mut names = vec!["X-Request-Id"];
-            names.extend(shows_user.then_some("ETag"));
-            names.extend((!self.passes).then_some(["Interlingua-Fidelity", "Preference-Applied"]).iter().flatten());
-            names.extend((operation.access == Access::Write).then_some("Idempotency-Replayed"));
+            let (status, tells_of_user) = self.success(operation);
+            let mut names = self.headers_of(operation);
+            names.extend(tells_of_user.then_some("ETag"));
+            if !self.passes {
+                names.extend(TRANSLATED);
+            }
             let mut success = json!({ "description": "It is done.", "headers": references(&names) });
             if let Some(schema) = operation.response_schema {
-                let reference = component(schemas, &format!("{}.response", operation.name), schema);
+                let reference = components.schema(&format!("{}.response", operation.name), schema);
                 success["content"] = self.content(&reference, false);
             }
             responses.insert(status, success);
-            if shows_user && operation.access == Access::Read {
+            if tells_of_user && operation.access == Access::Read {
                 let description = "The client has this version already: `If-None-Match`.";
-                let headers = references(&["X-Request-Id", "ETag"]);
-                responses.insert("304".to_owned(), json!({ "description": description, "headers": headers }));
+                let unchanged = json!({ "description": description, "headers": references(&names) });
+                responses.insert("304".to_owned(), unchanged);
             }
         }
+        let mut names = self.headers_of(operation);
+        names.extend(REFUSAL);
+        let headers = references(&names);
         for (status, reasons) in self.failures(operation) {
-            let mut names = vec!["X-Request-Id"];
-            names.extend(matches!(status.as_u16(), 429 | 502..=504).then_some("Retry-After"));
             let failure = json!({
                 "description": reasons.join("; or "),
-                "headers": references(&names),
+                "headers": headers,
                 "content": self.content(&json!({ "$ref": "#/components/schemas/error" }), false),
             });
-            responses.insert(status.as_str().to_owned(), failure);
+            responses.insert(status.as_str().to_owned(), components.response(status.as_str(), failure));
         }
         if self.passes {
-            responses.insert("default".to_owned(), json!({ "description": "What the upstream says, as it comes." }));
+            let other = json!({ "description": "What the upstream says, as it comes.", "headers": headers });
+            responses.insert("default".to_owned(), components.response("default", other));
         }
         responses.into()
     }
 
-    /// The status of an answer that says that it is done, and whether it shows one user.
+    /// The headers that any answer to the operation may have.
+    fn headers_of(&self, operation: &Operation) -> Vec<&'static str> {
+        let mut names = ANY.to_vec();
+        names.extend(self.vendors_headers().map(|(name, _)| name));
+        names.extend((operation.access == Access::Write).then_some("Idempotency-Replayed"));
+        names
+    }
+
+    /// The vendor's own headers, where answers pass, with what they say.
+    fn vendors_headers(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let headers = self.dialect().rate_headers.filter(|_| self.passes).map(|headers| {
+            [
+                (headers.limit, "How many calls the vendor allows in a window."),
+                (headers.remaining, "How many of them are left."),
+                (headers.reset, "When the window ends, in seconds since 1970."),
+            ]
+        });
+        headers.into_iter().flatten()
+    }
+
+    /// Every header of an answer.
+    fn headers(&self) -> Value {
+        let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+        let whole =
+            |description: &str| json!({ "description": description, "schema": { "type": "integer", "minimum": 0 } });
+        let mut headers = json!({
+            "Allow": text("The methods that the path knows, with 405."),
+            "ETag": text("The version of the user that is shown, or was changed."),
+            "Idempotency-Replayed": text("`true` where the answer is that to an earlier request with the same key."),
+            "Interlingua-Fault": text("Whose fault it is: `client`, `gateway`, or `upstream` and its name."),
+            "Interlingua-Fidelity":
+                text("How many fields could not be carried, by kind, and the id of the report on them."),
+            "Preference-Applied": text("The preference that was followed."),
+            "RateLimit": text("Where the client has a rate: `r` requests are left, and in `t` seconds all of them again."),
+            "RateLimit-Policy": text("Where the client has a rate: it may send `q` requests in `w` seconds."),
+            "Retry-After": whole("In how many seconds it may be tried again, where that is known."),
+            "Strict-Transport-Security": text("That browsers are to use TLS only, where the listener has `hsts`."),
+            "X-Request-Id": text("The id of the request, in logs and reports, too."),
+        });
+        for (name, description) in self.vendors_headers() {
+            headers[name] = whole(description);
+        }
+        headers
+    }
+
+    /// The status of an answer that says that it is done, and whether it tells of one user.
     fn success(&self, operation: &Operation) -> (String, bool) {
         let id = self.face.fresh_user_id(*self.dialect().fresh_ids.start());
         let page = PageRequest::At(None);
         let users = UserPage { query: UserQuery::default(), page, users: Vec::new(), total: Some(0), next: None };
         let outcomes =
             [(Outcome::User(Box::new(User::new(id))), true), (Outcome::Users(users), false), (Outcome::Done, false)];
-        let mut written = outcomes.iter().filter_map(|(outcome, shows_user)| {
+        let mut written = outcomes.iter().filter_map(|(outcome, is_user)| {
             let writing = self.face.write(operation.name, outcome).ok()?;
-            // An answer of which the operation makes no document shows nobody.
-            Some((writing.response.status.as_str().to_owned(), *shows_user && shows_a_user(&writing.response.body)))
+            // What passes is known by what it shows; what was translated is known, and nobody needs it beside no document.
+            let body = &writing.response.body;
+            let tells = if self.passes { shows_a_user(body) } else { !body.is_empty() };
+            Some((writing.response.status.as_str().to_owned(), *is_user && tells))
         });
         // What means nothing elsewhere has an answer of its vendor's only.
         written.next().unwrap_or(("2XX".to_owned(), false))
@@ -259,31 +314,9 @@ fn path_schema(operation: &Operation) -> Value {
     }
 }
 
-fn headers() -> Value {
-    let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
-    let whole =
-        |description: &str| json!({ "description": description, "schema": { "type": "integer", "minimum": 0 } });
-    let mut headers = json!({
-        "ETag": text("The version of the user that is shown."),
-        "Idempotency-Replayed": text("`true` where the answer is that to an earlier request with the same key."),
-        "Retry-After": whole("In how many seconds it may be tried again."),
-    });
-    headers[title(REQUEST_ID.as_str())] = text("The id of the request, in logs and reports, too.");
-    headers[title(FIDELITY.as_str())] =
-        text("How many fields could not be carried, by kind, and the id of the report on them.");
-    headers[title(PREFERENCE_APPLIED.as_str())] = text("The preference that was followed.");
-    headers
-}
-
 fn references(names: &[&str]) -> Map<String, Value> {
     let reference = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
     names.iter().map(reference).collect()
-}
-
-/// `x-request-id` as `X-Request-Id`.
-fn title(name: &str) -> String {
-    let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
-    words.collect::<Vec<_>>().join("-")
 }
 
 fn security_name(style: &CredentialStyle) -> String {
@@ -297,18 +330,36 @@ fn security_scheme(style: &CredentialStyle) -> Value {
     }
 }
 
-/// A schema as a component, and the reference to it. One that is there already is not there twice.
-fn component(schemas: &mut Map<String, Value>, name: &str, schema: &str) -> Value {
-    let mut schema: Value = serde_json::from_str(schema).unwrap_or_default();
-    if let Some(schema) = schema.as_object_mut() {
-        schema.remove("$schema");
+/// What several operations refer to.
+#[derive(Default)]
+struct Components {
+    schemas: Map<String, Value>,
+    responses: Map<String, Value>,
+}
+
+impl Components {
+    /// The reference to a schema. One that is there already is not there twice.
+    fn schema(&mut self, name: &str, schema: &str) -> Value {
+        let mut schema: Value = serde_json::from_str(schema).unwrap_or_default();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("$schema");
+        }
+        let title = schema["title"].clone();
+        let same = |(_, other): &(&String, &Value)| other["title"] == title && !title.is_null();
+        let name = self.schemas.iter().find(same).map_or(name, |(name, _)| name).to_owned();
+        lead_below(&mut schema, &format!("#/components/schemas/{name}/$defs/"));
+        self.schemas.insert(name.clone(), schema);
+        json!({ "$ref": format!("#/components/schemas/{name}") })
     }
-    let title = schema["title"].clone();
-    let same = |(_, other): &(&String, &Value)| other["title"] == title && !title.is_null();
-    let name = schemas.iter().find(same).map_or(name, |(name, _)| name).to_owned();
-    lead_below(&mut schema, &format!("#/components/schemas/{name}/$defs/"));
-    schemas.insert(name.clone(), schema);
-    json!({ "$ref": format!("#/components/schemas/{name}") })
+
+    /// The reference to a response, under its status and a number, as there may be several.
+    fn response(&mut self, status: &str, response: Value) -> Value {
+        let mut names = (1..).map(|number| format!("{status}-{number}"));
+        let is_free = |name: &String| self.responses.get(name).is_none_or(|known| *known == response);
+        let name = names.find(is_free).expect("numbers do not end");
+        self.responses.insert(name.clone(), response);
+        json!({ "$ref": format!("#/components/responses/{name}") })
+    }
 }
 
 /// References within a schema, where it stands in a larger document.
