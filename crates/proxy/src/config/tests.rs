@@ -264,7 +264,7 @@ fn what_is_not_said_has_its_default() {
         bodies: 67_108_864,
         calls: 64.try_into().unwrap(),
         in_flight: 1024.try_into().unwrap(),
-        lag: Duration::from_millis(20),
+        lag: Duration::from_millis(100),
         connections: 10_000.try_into().unwrap(),
         connections_per_address: 2500.try_into().unwrap(),
         failed_logins: 60.try_into().unwrap(),
