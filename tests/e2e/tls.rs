@@ -123,9 +123,9 @@ async fn client_certificates_are_asked_for_where_an_authority_is_named() {
     assert_eq!(calls(&world.textus).len(), 1);
 }
 
-/// A ClientHello of TLS 1.1, with a suite that every server of its time knew.
-fn old_hello() -> Vec<u8> {
-    let mut hello = vec![3, 2];
+/// A ClientHello of TLS 1.1 or 1.2, with suites that every server of its time knew.
+fn old_hello(version: u8) -> Vec<u8> {
+    let mut hello = vec![3, version];
     hello.extend([7; 32]);
     hello.extend([0, 0, 4, 0xc0, 0x13, 0, 0x2f, 1, 0]); // no session, two suites, no compression
     hello.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 3]); // ECDSA with SHA-256
@@ -137,16 +137,19 @@ fn old_hello() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn old_versions_are_refused() {
-    const PROTOCOL_VERSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
+async fn old_versions_and_suites_are_refused() {
+    const HANDSHAKE_FAILURE: u8 = 40;
+    const PROTOCOL_VERSION: u8 = 70;
     let authority = Authority::new("test");
     let own = authority.issue("own", &[NAME]);
     let world = secured(&[&own], "").start().await;
-    let mut stream = TcpStream::connect(world.address(0)).await.unwrap();
-    stream.write_all(&old_hello()).await.unwrap();
-    let mut alert = Vec::new();
-    stream.read_to_end(&mut alert).await.unwrap();
-    assert_eq!(alert, PROTOCOL_VERSION);
+    for (version, expected) in [(2, PROTOCOL_VERSION), (3, HANDSHAKE_FAILURE)] {
+        let mut stream = TcpStream::connect(world.address(0)).await.unwrap();
+        stream.write_all(&old_hello(version)).await.unwrap();
+        let mut alert = Vec::new();
+        stream.read_to_end(&mut alert).await.unwrap();
+        assert_eq!(alert, [21, 3, 3, 0, 2, 2, expected]);
+    }
     for versions in [ONLY_12, ONLY_13] {
         let client = TlsClient { versions, ..TlsClient::new(&authority, NAME) };
         ask(&client, world.address(0)).await.unwrap().expect(200);
