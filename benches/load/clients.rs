@@ -8,20 +8,20 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use crate::vendor::whole;
+use crate::vendor::read;
 
 /// More than the gateway works on at once, and as good as all that it takes from one address.
 const MOST: usize = 2400;
 
 /// Whoever has no answer by then has given up.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked, and where.
 #[derive(Clone)]
@@ -56,32 +56,18 @@ impl Clients {
     /// So many clients, each of which asks as soon as it is answered.
     pub(crate) async fn closed(&self, number: usize, length: Duration) -> Round {
         let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        self.round(number, length, turns, std::future::pending()).await
+        let schedule = async {
+            sleep(length).await;
+            0
+        };
+        self.round(number, length, turns, schedule).await
     }
 
     /// So many requests a second, however slowly they are answered.
     pub(crate) async fn open(&self, rate: f64, length: Duration) -> Round {
         let turns = Arc::new(Semaphore::new(0));
         let giving = Arc::clone(&turns);
-        let schedule = async move {
-            let start = Instant::now();
-            let mut tick = interval(Duration::from_millis(2));
-            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            let (mut given, mut unsent) = (0_u64, 0);
-            while start.elapsed() < length {
-                tick.tick().await;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
-                let due = (start.elapsed().as_secs_f64() * rate) as u64;
-                let more = usize::try_from(due - given).unwrap();
-                given = due;
-                // Turns that nobody has taken are of clients that are all waiting.
-                let missed = giving.forget_permits(usize::MAX);
-                unsent += missed;
-                giving.add_permits(more);
-            }
-            unsent
-        };
-        self.round(MOST, length, turns, schedule).await
+        self.round(MOST, length, turns, async move { hand_out(&giving, rate, length).await }).await
     }
 
     async fn round(
@@ -96,7 +82,7 @@ impl Clients {
         for _ in 0..number {
             asking.spawn(self.clone().ask(end, Arc::clone(&turns)));
         }
-        let unsent = timeout(length, schedule).await.unwrap_or_default();
+        let unsent = schedule.await;
         turns.close();
         let mut all = Round { length, unsent, ..Round::default() };
         for one in asking.join_all().await {
@@ -126,14 +112,14 @@ impl Clients {
                     }
                 },
             };
-            match timeout(PATIENCE, self.exchange(open, &mut buffer)).await {
-                Ok(Some((open, head))) if head.starts_with("HTTP/1.1 200") => {
+            match timeout(PATIENCE, exchange(open, &self.request, &mut buffer)).await {
+                Ok(Some(open)) if buffer.starts_with(b"HTTP/1.1 200") => {
                     round.answered.push(start.elapsed());
                     stream = Some(open);
                 }
-                Ok(Some((open, head))) if head.starts_with("HTTP/1.1 503") => {
+                Ok(Some(open)) if buffer.starts_with(b"HTTP/1.1 503") => {
                     round.refused.push(start.elapsed());
-                    round.silent += usize::from(!head.contains("retry-after: "));
+                    round.silent += usize::from(!String::from_utf8_lossy(&buffer).contains("\r\nretry-after: "));
                     stream = Some(open);
                 }
                 _ => round.failed += 1,
@@ -141,22 +127,38 @@ impl Clients {
         }
         round
     }
+}
 
-    /// The head of the answer; its body has a length.
-    async fn exchange(&self, mut stream: TcpStream, buffer: &mut Vec<u8>) -> Option<(TcpStream, String)> {
-        buffer.clear();
-        stream.write_all(self.request.as_bytes()).await.ok()?;
-        loop {
-            if stream.read_buf(buffer).await.ok()? == 0 {
-                return None;
-            }
-            if whole(buffer)? <= buffer.len() {
-                // All of a head is at the start; the longest is shorter.
-                let head = String::from_utf8_lossy(&buffer[..buffer.len().min(400)]).into_owned();
-                return Some((stream, head));
-            }
-        }
+/// Hands out so many turns a second; how many of them nobody took.
+pub(crate) async fn hand_out(turns: &Semaphore, rate: f64, length: Duration) -> usize {
+    let start = Instant::now();
+    let mut tick = interval(Duration::from_millis(2));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (mut given, mut unsent) = (0_u64, 0);
+    while start.elapsed() < length {
+        tick.tick().await;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
+        let due = (start.elapsed().as_secs_f64() * rate) as u64;
+        let more = usize::try_from(due - given).unwrap();
+        given = due;
+        // Turns that nobody has taken are of clients that are all waiting.
+        let missed = turns.forget_permits(usize::MAX);
+        unsent += missed;
+        turns.add_permits(more);
     }
+    unsent
+}
+
+/// Sends a request and reads the answer; the connection, if that came.
+pub(crate) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    request: &str,
+    answer: &mut Vec<u8>,
+) -> Option<S> {
+    stream.write_all(request.as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
+    read(&mut stream, answer).await?;
+    Some(stream)
 }
 
 impl Round {

@@ -1,8 +1,9 @@
 //! The gateway, a process of its own, and stand-ins for the vendors in this one.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader},
     net::SocketAddr,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -14,10 +15,13 @@ use crate::{processor, vendor};
 
 pub(crate) struct Gateway {
     child: Child,
+    /// The file that configures it.
+    pub(crate) file: PathBuf,
     /// Where clients of ECGrid are served from TextUs.
     pub(crate) crossed: SocketAddr,
     /// Where they are served from ECGrid.
     pub(crate) straight: SocketAddr,
+    pub(crate) admin: SocketAddr,
     /// The vendors: ECGrid, and TextUs.
     pub(crate) vendors: [SocketAddr; 2],
     _stand_ins: [Server; 2],
@@ -27,6 +31,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it on a processor, with these limits, with a database of links, and with vendors that take so long.
     pub(crate) async fn start(limits: &str, delay: Duration, on: usize) -> Self {
+        Self::changed(limits, delay, on, |text, _| text).await
+    }
+
+    /// The same with another configuration, made of the usual one and the folder in which it will be.
+    pub(crate) async fn changed(
+        limits: &str,
+        delay: Duration,
+        on: usize,
+        change: impl FnOnce(String, &Path) -> String,
+    ) -> Self {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let ecgrid = serve(any_port, Ecgrid::new().generate(1000, 1)).await.unwrap();
         let textus = serve(any_port, Textus::new().generate(1000, 1)).await.unwrap();
@@ -42,25 +56,23 @@ impl Gateway {
             .replace("store = \"memory\"", &store);
         let text = ["8080", "8081", "9090"].iter().fold(text, |text, port| text.replace(&format!(":{port}\""), ":0\""));
         let file = directory.path().join("gateway.toml");
-        std::fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
+        std::fs::write(&file, change(text, directory.path())).unwrap();
 
         let mut command = Command::new(env!("CARGO_BIN_EXE_interlingua"));
-        command.args(["serve", "--config"]).arg(file).stderr(Stdio::piped());
+        command.args(["serve", "--config"]).arg(&file).stderr(Stdio::piped());
         let mut child = processor::spawn(&mut command, on);
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        loop {
+        while addresses.len() < 3 {
             let event: Value = serde_json::from_str(&log.next().unwrap().unwrap()).unwrap_or_default();
-            match event["message"].as_str() {
-                Some("listening") => addresses.push(event["address"].as_str().unwrap().parse().unwrap()),
-                Some("admin listening") => break,
-                _ => {}
+            if let Some("listening" | "admin listening") = event["message"].as_str() {
+                addresses.push(event["address"].as_str().unwrap().parse().unwrap());
             }
         }
         // Whoever writes a log has somebody who reads it.
         std::thread::spawn(move || log.for_each(drop));
-        let (crossed, straight) = (addresses[0], addresses[1]);
-        Self { child, crossed, straight, vendors, _stand_ins: [ecgrid, textus], _directory: directory }
+        let [crossed, straight, admin] = addresses.try_into().unwrap();
+        Self { child, file, crossed, straight, admin, vendors, _stand_ins: [ecgrid, textus], _directory: directory }
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -2,9 +2,10 @@
 //!
 //!     just load                 # beside the bare floor: what a request costs
 //!     just overload             # four times too many requests
+//!     just reload               # certificates, keys and routes that change meanwhile
 //!
-//! It prints what it measured, judges nothing, and ends by itself. Without a trial's name it does nothing, so that it is
-//! built and not run with all benches.
+//! It prints what it measured, judges nothing but whether a request fails that has no reason to, and ends by itself.
+//! Without a trial's name it does nothing, so that it is built and not run with all benches.
 
 #![expect(clippy::unwrap_used, reason = "a trial that cannot go on says where, and stops")]
 #![expect(clippy::print_stdout, reason = "what was measured is for a person")]
@@ -15,6 +16,7 @@ mod floor;
 mod gateway;
 mod overload;
 mod processor;
+mod reload;
 mod vendor;
 
 use std::time::Duration;
@@ -25,6 +27,7 @@ fn main() {
     match arguments[..] {
         ["beside", rounds] => beside::run(rounds.parse().unwrap()),
         ["overload", seconds] => overload::run(Duration::from_secs(seconds.parse().unwrap())),
+        ["reload", seconds] => reload::run(Duration::from_secs(seconds.parse().unwrap())),
         ["floor", way, upstream] => floor::run(way.parse().unwrap(), upstream.parse().unwrap()),
         _ => {}
     }

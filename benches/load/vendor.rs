@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::sleep,
 };
@@ -32,7 +32,8 @@ pub(crate) async fn start(original: SocketAddr, delay: Duration) -> SocketAddr {
 /// Answers requests without a body until the client has had enough.
 async fn serve(mut stream: TcpStream, original: SocketAddr, delay: Duration, answers: Answers) -> Option<()> {
     loop {
-        let request = message(&mut stream).await?;
+        let mut request = Vec::new();
+        read(&mut stream, &mut request).await?;
         let line = String::from_utf8_lossy(&request).lines().next()?.to_owned();
         let known = answers.lock().unwrap().get(&line).cloned();
         let answer = match known {
@@ -40,7 +41,9 @@ async fn serve(mut stream: TcpStream, original: SocketAddr, delay: Duration, ans
             None => {
                 let mut asked = TcpStream::connect(original).await.ok()?;
                 asked.write_all(&request).await.ok()?;
-                let answer: Arc<[u8]> = message(&mut asked).await?.into();
+                let mut answer = Vec::new();
+                read(&mut asked, &mut answer).await?;
+                let answer: Arc<[u8]> = answer.into();
                 answers.lock().unwrap().insert(line, Arc::clone(&answer));
                 answer
             }
@@ -53,21 +56,21 @@ async fn serve(mut stream: TcpStream, original: SocketAddr, delay: Duration, ans
     }
 }
 
-/// A request or an answer whose body has a length.
-async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut buffer = Vec::new();
+/// Reads a request or an answer whose body has a length.
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin), message: &mut Vec<u8>) -> Option<()> {
+    message.clear();
     loop {
-        if stream.read_buf(&mut buffer).await.ok()? == 0 {
+        if stream.read_buf(message).await.ok()? == 0 {
             return None;
         }
-        if whole(&buffer)? <= buffer.len() {
-            return Some(buffer);
+        if whole(message)? <= message.len() {
+            return Some(());
         }
     }
 }
 
 /// How long the message is that begins like this; endless while its head is not whole.
-pub(crate) fn whole(buffer: &[u8]) -> Option<usize> {
+fn whole(buffer: &[u8]) -> Option<usize> {
     let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Some(usize::MAX) };
     let head = std::str::from_utf8(&buffer[..end]).ok()?;
     let length = head.split("content-length: ").nth(1).map_or(Some(0), |rest| rest.lines().next()?.parse().ok());

@@ -1,6 +1,6 @@
 //! TLS towards clients and towards upstreams.
 
-use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use interlingua_sandbox as sandbox;
@@ -16,7 +16,6 @@ use tokio_rustls::{TlsAcceptor, client::TlsStream};
 
 use crate::{
     authority::{Authority, Issued, TlsClient, front, server_config},
-    cli::aside,
     client::{Answer, Client},
     harness::{ECGRID_KEY, Setup, World, any_port, calls},
     recorder::LONG,
@@ -123,9 +122,9 @@ async fn client_certificates_are_asked_for_where_an_authority_is_named() {
     assert_eq!(calls(&world.textus).len(), 1);
 }
 
-/// A ClientHello of TLS 1.1, with a suite that every server of its time knew.
-fn old_hello() -> Vec<u8> {
-    let mut hello = vec![3, 2];
+/// A ClientHello of TLS 1.1 or 1.2, with suites that every server of its time knew.
+fn old_hello(version: u8) -> Vec<u8> {
+    let mut hello = vec![3, version];
     hello.extend([7; 32]);
     hello.extend([0, 0, 4, 0xc0, 0x13, 0, 0x2f, 1, 0]); // no session, two suites, no compression
     hello.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 3]); // ECDSA with SHA-256
@@ -137,16 +136,19 @@ fn old_hello() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn old_versions_are_refused() {
-    const PROTOCOL_VERSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 70];
+async fn old_versions_and_suites_are_refused() {
+    const HANDSHAKE_FAILURE: u8 = 40;
+    const PROTOCOL_VERSION: u8 = 70;
     let authority = Authority::new("test");
     let own = authority.issue("own", &[NAME]);
     let world = secured(&[&own], "").start().await;
-    let mut stream = TcpStream::connect(world.address(0)).await.unwrap();
-    stream.write_all(&old_hello()).await.unwrap();
-    let mut alert = Vec::new();
-    stream.read_to_end(&mut alert).await.unwrap();
-    assert_eq!(alert, PROTOCOL_VERSION);
+    for (version, expected) in [(2, PROTOCOL_VERSION), (3, HANDSHAKE_FAILURE)] {
+        let mut stream = TcpStream::connect(world.address(0)).await.unwrap();
+        stream.write_all(&old_hello(version)).await.unwrap();
+        let mut alert = Vec::new();
+        stream.read_to_end(&mut alert).await.unwrap();
+        assert_eq!(alert, [21, 3, 3, 0, 2, 2, expected]);
+    }
     for versions in [ONLY_12, ONLY_13] {
         let client = TlsClient { versions, ..TlsClient::new(&authority, NAME) };
         ask(&client, world.address(0)).await.unwrap().expect(200);
@@ -188,42 +190,6 @@ async fn a_handshake_has_the_time_that_every_client_has() {
     ask(&TlsClient::new(&authority, NAME), world.address(0)).await.unwrap().expect(200);
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
     assert!(world.stop().await);
-}
-
-/// The vendor's own example, with the address that stands on its page.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs curl"]
-async fn the_url_of_the_vendors_pages_leads_here() {
-    let authority = Authority::new("test");
-    let world = secured(&[&authority.issue("own", &["rest.ecgrid.io"])], "").start().await;
-    let settings = tempfile::tempdir().unwrap();
-    let (address, port) = (world.address(0), world.address(0).port());
-    // As with `curl --resolve`, but for the port, which only root may have.
-    let lines = format!("cacert = {}\nconnect-to = \"rest.ecgrid.io:443:{address}\"\n", authority.file().display());
-    std::fs::write(settings.path().join(".curlrc"), lines).unwrap();
-    let home = settings.path().to_owned();
-    let printed = aside(move || {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients/update-user.sh");
-        let mut command = Command::new("bash");
-        command.arg(script).env("CURL_HOME", home).env("NO_PROXY", "rest.ecgrid.io");
-        command.env("ECGRID_BASE_URL", "https://rest.ecgrid.io").env("ECGRID_API_KEY", ECGRID_KEY);
-        command.output().unwrap()
-    })
-    .await;
-    let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
-    assert!(printed.starts_with(r#"{"success":true,"data":{"userId":1042,"#), "{printed}");
-    let ca = authority.file();
-    let output = aside(move || {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--http2", "--write-out", "\n%{http_version}", "--noproxy", "*"]);
-        curl.arg("--resolve").arg(format!("rest.ecgrid.io:{port}:127.0.0.1")).arg("--cacert").arg(ca);
-        curl.arg("-H").arg(format!("X-API-Key: {ECGRID_KEY}"));
-        curl.arg(format!("https://rest.ecgrid.io:{port}{USER}")).output().unwrap()
-    })
-    .await;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(printed.contains(r#""userId":1042"#) && printed.ends_with("\n2"), "{printed}{complaint}");
 }
 
 // === Upstreams ===

@@ -85,7 +85,8 @@ impl Lowest {
 }
 
 /// Certificates, of which one is chosen by the name that a client asks for. Of those that its cryptography allows, the
-/// first that is for the name; where none is, the first, with which the client may do as it likes.
+/// first that is for the name; where none is, the first, with which the client may do as it likes. Where its cryptography
+/// allows none, the first as well: rustls has its own words for what cannot be agreed on.
 #[derive(Debug)]
 struct ByName(Vec<Arc<CertifiedKey>>);
 
@@ -94,7 +95,7 @@ impl ResolvesServerCert for ByName {
         let usable = || self.0.iter().filter(|own| own.key.choose_scheme(hello.signature_schemes()).is_some());
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let named = name.and_then(|name| usable().find(|own| is_for(own, &name)));
-        named.or_else(|| usable().next()).cloned()
+        named.or_else(|| usable().next()).or(self.0.first()).cloned()
     }
 }
 
