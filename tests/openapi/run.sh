@@ -39,9 +39,9 @@ for pair in ecgrid-textus:8080 textus-ecgrid:8080 ecgrid-ecgrid:8081 textus-text
     try "$name" "${pair#*:}" --header "$credential"
 done
 
-# The endpoints of sessions are another thing to whoever has a login: to somebody who is not known yet, and to somebody who
-# has logged in, until Logout is tried.
+# The endpoints of sessions are another thing to whoever has a login: to somebody who has logged in, and to somebody who is
+# not known yet.
 login='{"login": "sandbox", "password": "Sandbox-Password-1"}'
 token=$(curl -s http://127.0.0.1:8080/v2/auth/login -d "$login" | sed 's/.*"token":"\([^"]*\)".*/\1/')
-try ecgrid-textus 8080 --include-path-regex ^/v2/auth/ --header "Authorization: Bearer $token"
+try ecgrid-textus 8080 --include-path-regex '^/v2/auth/(refresh|session)$' --header "Authorization: Bearer $token"
 try ecgrid-textus 8080 --include-path-regex ^/v2/auth/

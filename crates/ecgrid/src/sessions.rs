@@ -70,10 +70,10 @@ impl Sessions for Ecgrid {
         let mut problems = Vec::new();
         let mut text = |pointer: &'static str| {
             let text = document.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-            text.map(Text::from).unwrap_or_else(|| {
+            if text.is_none() {
                 problems.push(Problem::new(Place::request(pointer), "required: a text that is not empty"));
-                Text::default()
-            })
+            }
+            text.map(Text::from).unwrap_or_default()
         };
         let login = Login { name: text("/login"), password: Password::given(text("/password")) };
         if problems.is_empty() { Ok(login) } else { Err(Error::invalid(problems)) }

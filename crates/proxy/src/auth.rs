@@ -185,7 +185,7 @@ impl Clients {
         let known = self.logins.iter().find(|known| known.config.name == *login.name);
         let known = known.filter(|known| self.clients[known.client].is_anybody());
         let hash = known.map(|known| &known.config.password).or_else(|| self.decoy()).ok_or_else(wrong)?;
-        let is_right = turn.is_right(hash.clone(), login.password).await?;
+        let is_right = turn.compare(hash.clone(), login.password).await?;
         let Some(known) = known.filter(|_| is_right) else {
             self.count(address);
             return Err(wrong());

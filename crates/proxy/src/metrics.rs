@@ -16,8 +16,8 @@ use std::{
 
 use http::{Method, StatusCode};
 use interlingua_core::{
-    Adapter, Document, Effect, ErrorKind, Fault, Field, LossPolicy, NOTIFY_AUDIO, NOTIFY_EMAIL, NoteKind, Shape,
-    pointer_token, without_indices,
+    Adapter, Document, Effect, ErrorKind, Fault, Field, LossPolicy, NOTIFY_AUDIO, NOTIFY_EMAIL, NoteKind, Sessions,
+    Shape, pointer_token, without_indices,
 };
 
 use crate::{report::Entry, trace::Seen};
@@ -198,7 +198,7 @@ pub(crate) struct Request<'a> {
 impl Pair {
     fn new(face: &dyn Adapter, upstream: &str, of_upstream: &dyn Adapter, loss: &LossPolicy) -> Self {
         let own = face.dialect().operations.iter().map(|operation| (operation.name, true));
-        let sessions = face.sessions().into_iter().flat_map(|sessions| sessions.endpoints());
+        let sessions = face.sessions().into_iter().flat_map(Sessions::endpoints);
         let others = sessions.map(|endpoint| endpoint.name).chain(OTHERS).map(|name| (name, false));
         Self {
             face: face.dialect().name,

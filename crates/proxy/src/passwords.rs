@@ -52,7 +52,7 @@ impl Turn {
     /// # Errors
     ///
     /// The process is stopping.
-    pub(crate) async fn is_right(self, hash: PasswordHash, password: Password) -> Result<bool> {
+    pub(crate) async fn compare(self, hash: PasswordHash, password: Password) -> Result<bool> {
         let compared = tokio::task::spawn_blocking(move || {
             let is_right = hash.is_of(password.as_str());
             drop(self);
