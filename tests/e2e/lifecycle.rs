@@ -290,7 +290,7 @@ async fn a_client_is_told_who_it_is() {
     let world = Setup::new().replace("user = { ecgrid = 1042 }", "user = { textus = \"PWApBE3\" }").start().await;
     assert_eq!(world.crossed_ecgrid().get("/v2/users/me").await.expect(200).at("/data/userId"), 1043);
 
-    let world = Setup::new().replace("user = { ecgrid = 1042 }", "").start().await;
+    let world = Setup::new().replace("shows.\nuser = { ecgrid = 1042 }", "shows.").start().await;
     let refused = world.crossed_ecgrid().get("/v2/users/me").await.expect(501);
     assert_eq!(refused.at("/errorCode"), "NotSupported");
     assert!(refused.text().contains("[[clients]]"), "{}", refused.text());

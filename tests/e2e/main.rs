@@ -34,6 +34,7 @@ mod resilience;
 mod roles;
 mod secrets;
 mod served;
+mod sessions;
 mod slow_clients;
 mod smuggling;
 mod stopping;

@@ -10,6 +10,9 @@ use crate::{
     served::file,
 };
 
+/// The hash of a password.
+const CHEAP: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$dSk/rRZ4CRhPtbMryZJRaa8um3g1+KCg1cxbRpRYrX0";
+
 const SANDBOX: &str = include_str!("../../config/sandbox.toml");
 
 // === ping ===
@@ -134,7 +137,7 @@ fn what_is_shown_is_the_configuration_as_it_counts_without_secrets() {
     for piece in ["timeout = \"10s\"", "on_partial = \"report\"", "store = \"memory\"", "body = \"1MiB\"", "[hidden]"] {
         assert!(ran.out.contains(piece), "{piece} is not in: {}", ran.out);
     }
-    for secret in ["upstream-key", "upstream-token", "9f3f5fc2d24e56bb", "73eb8ea6cd2aa631"] {
+    for secret in ["upstream-key", "upstream-token", "9f3f5fc2d24e56bb", "73eb8ea6cd2aa631", "$argon2id"] {
         assert!(!ran.out.contains(secret), "{secret}");
     }
 }
@@ -144,6 +147,7 @@ fn what_is_shown_is_the_configuration_as_it_counts_without_secrets() {
 fn what_is_shown_is_a_configuration() {
     let shown = run(&["config", "show"], "").out;
     let filled = shown.replace("value = \"[hidden]\"", "value = \"x\"");
+    let filled = filled.replace("password_hash = \"[hidden]\"", &format!("password_hash = \"{CHEAP}\""));
     let filled = filled.replacen("[hidden]", &"a".repeat(64), 1).replacen("[hidden]", &"b".repeat(64), 1);
     let config = file(&filled);
     let again = run(&["config", "show", "--config", config.path().to_str().unwrap()], "");
@@ -243,9 +247,13 @@ fn check_warns_of_what_is_unwise() {
     let lines = SANDBOX.lines().filter(|line| !line.starts_with("[sandbox") && !line.starts_with("people = "));
     let text = lines.collect::<Vec<_>>().join("\n");
     let text = text.replace("address = \"127.0.0.1:8101\"", "").replace("address = \"127.0.0.1:8102\"", "");
-    advises(&text, &["links.store"]);
+    advises(&text, &["links.store", "sessions.key"]);
     let kept = text.replace("store = \"memory\"", "store = \"sqlite:links.db\"");
-    advises(&kept, &["journal.key"]);
+    advises(&kept, &["journal.key", "sessions.key"]);
+    let cheap = format!("name = \"other\"\nlogins = [{{ login = \"other\", password_hash = \"{CHEAP}\" }}]");
+    let expired = "keys = [{ sha256 = \"0707070707070707070707070707070707070707070707070707070707070707\", expires = 2020-01-01T00:00:00Z }]";
+    let other = format!("{SANDBOX}\n[[clients]]\n{cheap}\n{expired}\nuser = {{ ecgrid = 1043 }}");
+    advises(&other, &["clients.other.keys", "clients.other.logins", "clients"]);
     let exposed = SANDBOX.replace("http://127.0.0.1:8101", "http://ecgrid.example.com");
     let token = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(token.path(), "x").unwrap();

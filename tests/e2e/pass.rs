@@ -143,7 +143,7 @@ async fn who_a_client_is_is_not_what_our_key_says() {
     assert_eq!(me.at("/data/userId"), 1042);
     assert_eq!(calls(&world.ecgrid), ["GET /v2/users/1042"]);
 
-    let world = Setup::new().replace("user = { ecgrid = 1042 }", "").start().await;
+    let world = Setup::new().replace("shows.\nuser = { ecgrid = 1042 }", "shows.").start().await;
     world.pass_ecgrid().get("/v2/users/me").await.expect(501);
     assert_eq!(calls(&world.ecgrid), [] as [&str; 0]);
 }

@@ -24,6 +24,7 @@ use crate::{
     harness::{ECGRID_KEY, TEXTUS_TOKEN, any_port, document},
     recorder::{LONG, Recorder, ok},
     served::{Served, on_free_ports},
+    sessions::{PASSWORD, QUICK_HASH, SLOW_HASH},
 };
 
 const SANDBOX: &str = include_str!("../../config/sandbox.toml");
@@ -87,6 +88,41 @@ fn write(folder: &Path, name: &str, content: &str) {
     let new = folder.join(format!("{name}.new"));
     fs::write(&new, content).unwrap();
     fs::rename(&new, folder.join(name)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_with_the_login_that_it_began_with() {
+    let mut gateway = Changing::start(&[], |text| text.replace(SLOW_HASH, QUICK_HASH)).await;
+    let stranger = Client::new(gateway.served.addresses[1]).header("content-type", "application/json");
+    let login = format!(r#"{{"login": "sandbox", "password": "{PASSWORD}"}}"#);
+    let token = stranger.send("POST /v2/auth/login", login.clone()).await.expect(200).at("/data/token");
+    let client = stranger.clone().header("authorization", &format!("Bearer {}", token.as_str().unwrap()));
+    // What has nothing to do with it changes nothing, nor the key that was made up at the start.
+    gateway.change("[admin]", "[limits]\ncalls = 65\n\n[admin]");
+    gateway.wait_for("success", 1).await;
+    client.get(USER).await.expect(200);
+    // All keys of the client have expired.
+    let name = "name = \"sandbox-ecgrid-login\"";
+    let expired = format!("{name}\nkeys = [{{ sha256 = \"{}\", expires = 2020-01-01T00:00:00Z }}]", "07".repeat(32));
+    gateway.change(name, &expired);
+    gateway.wait_for("success", 2).await;
+    assert_eq!(client.get(USER).await.expect(401).at("/errorCode"), "InvalidSession");
+    stranger.send("POST /v2/auth/login", login.clone()).await.expect(401);
+    gateway.change(&expired, name);
+    gateway.wait_for("success", 3).await;
+    client.get(USER).await.expect(200);
+    // Another password.
+    gateway.change(QUICK_HASH, SLOW_HASH);
+    gateway.wait_for("success", 4).await;
+    client.get(USER).await.expect(401);
+    // Another client by the same login.
+    gateway.change(SLOW_HASH, QUICK_HASH);
+    gateway.wait_for("success", 5).await;
+    client.get(USER).await.expect(200);
+    gateway.change(name, "name = \"another\"");
+    gateway.wait_for("success", 6).await;
+    client.get(USER).await.expect(401);
+    stranger.send("POST /v2/auth/login", login).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use crate::{
     client::{Answer, Client},
     harness::{ECGRID_KEY, TEXTUS_TOKEN},
     served::Served,
+    sessions::{PASSWORD, QUICK_HASH, SLOW_HASH},
 };
 
 /// What is in the requests, in the stand-ins' directories and in the configuration.
@@ -33,6 +34,13 @@ const SECRETS: &[&str] = &[
     "john.smith@example.com",
     "jsmith",
     "query-secret",
+    PASSWORD,
+    "no-password-of-ours",
+    "no-login-of-ours",
+    // What every token begins with.
+    "eyJ",
+    "$argon2id",
+    "c2FsdHNhbHQ",
 ];
 
 /// An ECGrid client's requests: those that go well, those that are refused here, and those that are refused there.
@@ -83,6 +91,19 @@ async fn traffic(address: SocketAddr) -> Vec<Answer> {
     for _ in 0..2 {
         answers.push(repeated.send("PUT /v2/users", r#"{"userId": 1042, "firstName": "Jonathan"}"#).await);
     }
+    // Nobody's login, a login, and what it gives.
+    let stranger = Client::new(address).header("content-type", "application/json");
+    for (login, password) in [("no-login-of-ours", PASSWORD), ("sandbox", "no-password-of-ours"), ("sandbox", PASSWORD)]
+    {
+        let login = format!(r#"{{"login": "{login}", "password": "{password}"}}"#);
+        answers.push(stranger.send("POST /v2/auth/login", login).await);
+    }
+    let token = answers.last().unwrap().at("/data/token").as_str().unwrap().to_owned();
+    let session = stranger.header("authorization", &format!("Bearer {token}"));
+    for line in ["GET /v2/users/1042", "PUT /v2/users", "POST /v2/parcels", "POST /v2/auth/logout", "GET /v2/users/me"]
+    {
+        answers.push(session.send(line, "").await);
+    }
     // Somebody else has the address: this refusal is the vendor's own.
     let taken = r#"{"userId": 1042, "email": "jon.doe@textus.example"}"#;
     answers.push(ecgrid.send("PUT /v2/users", taken).await);
@@ -100,6 +121,8 @@ fn holds_no_secret(what: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_errors_and_reports_hold_no_secret() {
     let (_ecgrid, textus, config) = stand_ins().await;
+    let text = std::fs::read_to_string(config.path()).unwrap();
+    std::fs::write(config.path(), text.replace(SLOW_HASH, QUICK_HASH)).unwrap();
     let (served, config) = aside(move || (Served::start(&config, &[("RUST_LOG", "trace")]), config)).await;
     let [crossed, pass, admin] = served.addresses;
     textus.fail(3, http::StatusCode::INTERNAL_SERVER_ERROR);

@@ -12,6 +12,7 @@ use crate::{
     message::{Call, Reply, Request, Response},
     note::{Document, Note},
     routes::Template,
+    sessions::Sessions,
     user::{Role, Scope, ScopeId, Text, UserId},
 };
 
@@ -132,6 +133,11 @@ pub trait Adapter: fmt::Debug + Send + Sync {
         let _ = before;
         vec![None; writes.len()]
     }
+
+    /// As a server: how clients sign in with a name and a password, where the dialect has that.
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        None
+    }
 }
 
 /// What a request means.
@@ -245,19 +251,24 @@ impl Dialect {
     /// `.json`; and so is every path of which nobody can say what servers make of it: with `.` or `..`, encoded twice,
     /// with control characters, or not UTF-8.
     pub fn owns(&self, path: &str) -> bool {
-        let Some(path) = spelled_out(path) else { return true };
-        let path: Vec<_> = segments(&path).collect();
         let heads = self.operations.iter().map(|operation| {
             let template = operation.path.to_string();
-            template.split('{').next().unwrap_or_default().to_uppercase()
+            template.split('{').next().unwrap_or_default().to_owned()
         });
-        let reserved = self.reserved.iter().map(|template| template.to_string().to_uppercase());
-        heads.chain(reserved).any(|above| {
-            let above: Vec<_> = segments(&above).collect();
-            let fits = |(above, segment): (&&str, &&str)| above.starts_with('{') || is_taken_for(segment, above);
-            above.len() <= path.len() && above.iter().zip(&path).all(fits)
-        })
+        is_at_or_below(path, heads.chain(self.reserved.iter().map(Template::to_string)))
     }
+}
+
+/// Whether any usual server could take a path for one of these, or for one below; a segment in braces is any.
+pub(crate) fn is_at_or_below(path: &str, mut heads: impl Iterator<Item = impl AsRef<str>>) -> bool {
+    let Some(path) = spelled_out(path) else { return true };
+    let path: Vec<_> = segments(&path).collect();
+    heads.any(|above| {
+        let above = above.as_ref().to_uppercase();
+        let above: Vec<_> = segments(&above).collect();
+        let fits = |(above, segment): (&&str, &&str)| above.starts_with('{') || is_taken_for(segment, above);
+        above.len() <= path.len() && above.iter().zip(&path).all(fits)
+    })
 }
 
 /// A path decoded and in capitals; `None` where servers differ too much to say where it leads.

@@ -14,6 +14,7 @@ mod query;
 mod roles;
 mod routes;
 mod schema;
+mod sessions;
 mod shape;
 mod user;
 mod validate;
@@ -33,6 +34,7 @@ pub use query::{Cursor, PageRequest, UserPage, UserQuery};
 pub use roles::RoleTable;
 pub use routes::Template;
 pub use schema::{Findings, Schema, SchemaError};
+pub use sessions::{Login, Session, SessionAct, SessionEndpoint, SessionOutcome, SessionToken, Sessions};
 pub use shape::{Shape, without_indices};
 pub use user::{
     Email, Grant, Known, Level, NOTIFY_AUDIO, NOTIFY_EMAIL, Name, NotATime, NotAnEmail, Preferences, Role, Scope,

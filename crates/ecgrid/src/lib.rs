@@ -4,6 +4,7 @@ mod codes;
 mod plan;
 mod read;
 mod routes;
+mod sessions;
 mod wire;
 mod write;
 
@@ -11,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use interlingua_core::{
     Adapter, Call, Command, Dialect, Document, Error, Field, Mapping, Outcome, Place, Problem, Reading, Reply, Request,
-    Response, Result, RoleTable, Scope, ScopeId, Step, Text, UserId, Writing,
+    Response, Result, RoleTable, Scope, ScopeId, Sessions, Step, Text, UserId, Writing,
 };
 use serde_json::Value;
 
@@ -134,6 +135,10 @@ impl Adapter for Ecgrid {
 
     fn undo(&self, writes: &[Call], before: &[Reply]) -> Vec<Option<Call>> {
         effect::undo(self, writes, before)
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn outcome(operation: &str, outcome: &Outcome) -> Result<Writing> {
     Ok(Writing { response, notes })
 }
 
-fn success(data: &impl serde::Serialize) -> Response {
+pub(crate) fn success(data: &impl serde::Serialize) -> Response {
     document(StatusCode::OK, &Success { success: true, data })
 }
 

@@ -29,6 +29,6 @@ pub use remembered::Remembered;
 pub use sql::{Postgres, Sqlite};
 pub use store::{Added, Counts, Cursor, Links, Page, UserFilter};
 pub use writes::{
-    Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Repeats, SealingKey, Shown,
-    State, Undo, Write, Writes,
+    Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, LogOuts, Repeats, SealingKey,
+    Shown, State, Undo, Write, Writes,
 };

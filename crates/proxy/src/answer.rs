@@ -22,6 +22,7 @@ use crate::{
     repeats,
     report::{FIDELITY, Report},
     route::Route,
+    sessions::{self, Asked},
     trace::{Context, Success},
     translate::{self, Answer},
     version::unless_known,
@@ -48,6 +49,9 @@ impl Service<Request<ReadBody>> for AnswerRequests {
 
 async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
     let route = Arc::clone(Route::of(&request)?);
+    if let Some(asked) = request.extensions().get::<Asked>().cloned() {
+        return Box::pin(sessions::answer(&route, asked, &request)).await;
+    }
     let operation = route.face.dialect().find(request.method(), request.uri().path());
     if let (Ok((operation, _)), Some(context)) = (&operation, request.extensions().get::<Context>()) {
         context.is_for(operation.name);

@@ -1,4 +1,5 @@
-//! Who a client is: its key, by the hash that the configuration holds. And what it may do, and how often.
+//! Who a client is: by its key, of which the configuration holds the hash, or by a session that it logged in for. And what
+//! it may do, and how often.
 
 use std::sync::{
     Arc,
@@ -8,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method};
 use interlingua_core::{
-    Access, CredentialStyle, Dialect, Error, ErrorKind, Field, Problem, Result, Role, Text, UserId,
+    Access, CredentialStyle, Dialect, Error, ErrorKind, Field, Login, Problem, Result, Role, Text, UserId,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -16,17 +17,30 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::time::Instant;
 
 use crate::{
-    config::{self, Grant, Rate},
+    config::{self, Grant, PasswordHash, Rate},
     logins::{FailedLogins, network_number},
+    passwords::Passwords,
+    tokens::{NoSession, Session, Tokens},
 };
 
 /// The clients that may call.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    clients: Vec<Client>,
+    clients: Vec<Arc<Client>>,
     /// Every key: its hash, from when on it is none any more, and whose it is.
     keys: Vec<Key>,
+    logins: Vec<KnownLogin>,
     failed: FailedLogins,
+    passwords: Passwords,
+    pub(crate) tokens: Tokens,
+}
+
+/// A login, with what tells it from all others, and whose it is.
+#[derive(Debug)]
+struct KnownLogin {
+    config: config::ClientLogin,
+    fingerprint: String,
+    client: usize,
 }
 
 /// Without a debug print of the hash.
@@ -42,6 +56,14 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// Who calls.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) client: Arc<Client>,
+    /// By which it is known, where it has shown no key. Nobody has asked the store yet whether it was ended.
+    pub(crate) session: Option<Session>,
+}
+
 /// Somebody who may call.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -53,22 +75,31 @@ pub(crate) struct Client {
 }
 
 impl Clients {
-    /// So many wrong keys may come from one address in a minute.
-    pub(crate) fn new(clients: Vec<config::Client>, failed_logins: u32) -> Self {
+    /// So many wrong keys and passwords may come from one address in a minute.
+    pub(crate) fn new(clients: Vec<config::Client>, failed_logins: u32, tokens: Tokens) -> Self {
         let keys = clients.iter().enumerate().flat_map(|(client, config)| {
             config.keys.iter().map(move |key| Key { digest: key.digest, expires: key.expires, client })
         });
         let keys = keys.collect();
-        let clients = clients.into_iter().map(|config| Client {
-            name: config.name.as_str().into(),
-            allowance: config.rate.map(Allowance::new),
-            network: AtomicU64::default(),
-            config,
+        let logins = clients.iter().enumerate().flat_map(|(client, config)| {
+            let known = move |login: &config::ClientLogin| KnownLogin {
+                config: login.clone(),
+                fingerprint: login.fingerprint(),
+                client,
+            };
+            config.logins.iter().map(known)
         });
-        Self { clients: clients.collect(), keys, failed: FailedLogins::new(failed_logins) }
+        let logins = logins.collect();
+        let clients = clients.into_iter().map(|config| {
+            let (name, allowance) = (config.name.as_str().into(), config.rate.map(Allowance::new));
+            Arc::new(Client { name, allowance, network: AtomicU64::default(), config })
+        });
+        let failed = FailedLogins::new(failed_logins);
+        Self { clients: clients.collect(), keys, logins, failed, passwords: Passwords::new(), tokens }
     }
 
-    /// The client whose key a request carries at one of the places that its dialect has for it.
+    /// The client whose key a request carries at one of the places that its dialect has for it, or the token of whose
+    /// session.
     ///
     /// From an address with too many wrong keys, only those are known who have called from it before: so nobody learns
     /// anything by trying, and nobody who shares the address is kept out.
@@ -79,15 +110,26 @@ impl Clients {
     pub(crate) fn authenticate(
         &self,
         headers: &HeaderMap,
-        styles: &[CredentialStyle],
+        dialect: &Dialect,
         address: Option<IpAddr>,
-    ) -> Result<&Client> {
+    ) -> Result<Caller> {
+        let styles = dialect.credentials;
         let Some((style, key)) = styles.iter().find_map(|style| Some((style, credential(headers, style)?))) else {
             let places: Vec<_> = styles.iter().map(place).collect();
             return Err(Error::unauthenticated(None, format!("a key is required: {}", places.join(" or "))));
         };
-        let pause = address.and_then(|address| self.failed.pause(address));
-        let client = match key.and_then(|key| self.owner(key)) {
+        let pause = self.pause(address);
+        let owner = key.and_then(|key| self.owner(key));
+        if let (Some(token), None, Some(_)) = (key, owner, style.scheme) {
+            // Nobody makes one by trying, so that none is counted.
+            match self.tokens.read(dialect.name, token) {
+                Ok(session) => return self.in_session(session, style, address),
+                Err(NoSession::Expired) => return Err(refused(style, "has expired")),
+                Err(NoSession::Foreign) => return Err(refused(style, "is not known")),
+                Err(NoSession::Shapeless) => {}
+            }
+        }
+        let client = match owner {
             Some(key) => {
                 let client = &self.clients[key.client];
                 let number = address.map_or(0, network_number);
@@ -98,20 +140,89 @@ impl Clients {
                     return Err(refused(style, "has expired"));
                 } else {
                     client.network.store(number, Relaxed);
-                    Ok(client)
+                    Ok(Caller { client: Arc::clone(client), session: None })
                 }
             }
             None => Err("is not known"),
         };
-        client.map_err(|why| match (pause, address) {
-            (Some(pause), _) => Error::new(ErrorKind::RateLimited, "too many keys from this address were wrong")
-                .with_retry_after(Some(pause)),
-            (None, Some(address)) => {
-                self.failed.count(address);
+        client.map_err(|why| match pause {
+            Some(pause) => too_many(pause),
+            None => {
+                self.count(address);
                 refused(style, why)
             }
-            (None, None) => refused(style, why),
         })
+    }
+
+    /// The client of a session, unless the login with which it began is none any more.
+    fn in_session(&self, session: Session, style: &CredentialStyle, address: Option<IpAddr>) -> Result<Caller> {
+        let known = self.logins.iter().find(|login| login.fingerprint == session.login);
+        let client = known.map(|login| &self.clients[login.client]);
+        let client = client.filter(|client| client.is_anybody() && *client.name == *session.client);
+        let client = client.ok_or_else(|| refused(style, "is for a login that is none any more"))?;
+        client.network.store(address.map_or(0, network_number), Relaxed);
+        Ok(Caller { client: Arc::clone(client), session: Some(session) })
+    }
+
+    /// A new session for the client with this login and this password.
+    ///
+    /// A name that nobody has takes as long as a wrong password. From an address with too many that were wrong, no
+    /// password is compared, not even a right one's.
+    ///
+    /// # Errors
+    ///
+    /// They are not known; or there were too many that were wrong, or there are too many at once.
+    pub(crate) async fn log_in(
+        &self,
+        login: Login,
+        face: &str,
+        address: Option<IpAddr>,
+    ) -> Result<(Arc<Client>, Session)> {
+        let turn = self.passwords.turn().await?;
+        // Asked when it is its turn, as those before it may have been wrong.
+        self.may_log_in(address)?;
+        let wrong = || Error::unauthenticated(None, "the login or the password is not known");
+        let known = self.logins.iter().find(|known| known.config.name == *login.name);
+        let known = known.filter(|known| self.clients[known.client].is_anybody());
+        let hash = known.map(|known| &known.config.password).or_else(|| self.decoy()).ok_or_else(wrong)?;
+        let is_right = turn.compare(hash.clone(), login.password).await?;
+        let Some(known) = known.filter(|_| is_right) else {
+            self.count(address);
+            return Err(wrong());
+        };
+        let client = &self.clients[known.client];
+        client.network.store(address.map_or(0, network_number), Relaxed);
+        let session = self.tokens.begin(face, &client.name, known.fingerprint.clone());
+        Ok((Arc::clone(client), session))
+    }
+
+    /// Makes sure that passwords from this address are listened to.
+    ///
+    /// # Errors
+    ///
+    /// Too many were wrong.
+    pub(crate) fn may_log_in(&self, address: Option<IpAddr>) -> Result<()> {
+        self.pause(address).map_or(Ok(()), |pause| Err(too_many(pause)))
+    }
+
+    /// Whether anybody can log in.
+    pub(crate) fn have_logins(&self) -> bool {
+        !self.logins.is_empty()
+    }
+
+    /// What the password is compared with where the name is not known: what takes longest of all that there is.
+    fn decoy(&self) -> Option<&PasswordHash> {
+        self.logins.iter().map(|login| &login.config.password).max_by_key(|hash| hash.cost())
+    }
+
+    fn pause(&self, address: Option<IpAddr>) -> Option<Duration> {
+        self.failed.pause(address?)
+    }
+
+    fn count(&self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.failed.count(address);
+        }
     }
 
     /// The user that the client of this name is: a dialect, and its id there.
@@ -144,7 +255,7 @@ impl Clients {
     }
 
     fn of(&self, name: &str) -> Option<&Client> {
-        self.clients.iter().find(|client| &*client.name == name)
+        self.clients.iter().map(|client| &**client).find(|client| &*client.name == name)
     }
 
     /// Looks at every key, so that the time it takes says nothing about it.
@@ -162,22 +273,47 @@ impl Clients {
     }
 }
 
+fn too_many(pause: Duration) -> Error {
+    let message = "too many keys or passwords from this address were wrong";
+    Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(pause))
+}
+
 fn refused(style: &CredentialStyle, why: &str) -> Error {
     Error::unauthenticated(Some(style.header), format!("the key in {} {why}", style.header))
 }
 
 impl Client {
+    /// Whether it can log in.
+    pub(crate) fn has_logins(&self) -> bool {
+        !self.config.logins.is_empty()
+    }
+
+    /// Whether it still is somebody: whose keys have all expired is locked out, with all its logins.
+    fn is_anybody(&self) -> bool {
+        let (keys, now) = (&self.config.keys, Timestamp::now());
+        keys.is_empty() || keys.iter().any(|key| key.expires.is_none_or(|end| end > now))
+    }
+
+    /// Makes sure that the client may use the route of this face to this upstream.
+    ///
+    /// # Errors
+    ///
+    /// It may not.
+    pub(crate) fn may_use(&self, face: &Dialect, upstream: &str) -> Result<()> {
+        let routes = self.config.routes.as_ref();
+        if routes.is_some_and(|routes| !routes.iter().any(|route| route.is(face.name, upstream))) {
+            return forbidden("the client may not use this route; see `routes` in [[clients]]");
+        }
+        Ok(())
+    }
+
     /// Makes sure that the client may use the route of this face to this upstream for this.
     ///
     /// # Errors
     ///
     /// It may not.
     pub(crate) fn may(&self, face: &Dialect, upstream: &str, method: &Method, path: &str) -> Result<()> {
-        let forbidden = |message| Err(Error::new(ErrorKind::Forbidden, message));
-        let routes = self.config.routes.as_ref();
-        if routes.is_some_and(|routes| !routes.iter().any(|route| route.is(face.name, upstream))) {
-            return forbidden("the client may not use this route; see `routes` in [[clients]]");
-        }
+        self.may_use(face, upstream)?;
         let Some(allowed) = &self.config.allow else { return Ok(()) };
         let is_allowed = match face.find(method, path) {
             Ok((operation, _)) => {
@@ -189,6 +325,10 @@ impl Client {
         };
         if is_allowed { Ok(()) } else { forbidden("the client may not do this; see `allow` in [[clients]]") }
     }
+}
+
+fn forbidden(message: &'static str) -> Result<()> {
+    Err(Error::new(ErrorKind::Forbidden, message))
 }
 
 /// How often a client may call: as often as its rate says at once, and then as they come back, evenly in time. One number
@@ -283,10 +423,11 @@ mod tests {
     use super::*;
     use crate::config::{ClientKey, ClientRoute};
 
-    const STYLES: &[CredentialStyle] = &[
-        CredentialStyle { header: "x-api-key", scheme: None },
-        CredentialStyle { header: "authorization", scheme: Some("Bearer") },
-    ];
+    fn dialect() -> &'static Dialect {
+        use interlingua_core::Adapter;
+        static ECGRID: std::sync::LazyLock<interlingua_ecgrid::Ecgrid> = std::sync::LazyLock::new(Default::default);
+        ECGRID.dialect()
+    }
 
     fn client(name: &str, keys: &[(&str, Option<&str>)]) -> config::Client {
         let key = |&(key, expires): &(&str, Option<&str>)| ClientKey {
@@ -296,6 +437,7 @@ mod tests {
         config::Client {
             name: name.into(),
             keys: keys.iter().map(key).collect(),
+            logins: Vec::new(),
             user: None,
             allow: None,
             routes: None,
@@ -307,7 +449,13 @@ mod tests {
     fn clients() -> Clients {
         let past_and_future =
             [("old", Some("2020-01-01T00:00:00Z")), ("new", Some("2999-01-01T00:00:00Z")), ("two", None)];
-        Clients::new(vec![client("first", &[("one", None)]), client("second", &past_and_future)], 3)
+        of(vec![client("first", &[("one", None)]), client("second", &past_and_future)], 3)
+    }
+
+    fn of(clients: Vec<config::Client>, failed_logins: u32) -> Clients {
+        let (lifetime, longest) = (Duration::from_secs(60), Duration::from_secs(600));
+        let tokens = Tokens::new(&config::Sessions { key: None, lifetime, longest }, &[1; 32].into());
+        Clients::new(clients, failed_logins, tokens)
     }
 
     fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
@@ -320,8 +468,8 @@ mod tests {
 
     #[track_caller]
     fn check(with: &[(&'static str, &'static str)], expected: Result<&str, Option<&str>>) {
-        match (clients().authenticate(&headers(with), STYLES, None), expected) {
-            (Ok(client), Ok(expected)) => assert_eq!(&*client.name, expected),
+        match (clients().authenticate(&headers(with), dialect(), None), expected) {
+            (Ok(caller), Ok(expected)) => assert_eq!(&*caller.client.name, expected),
             (Err(error), Err(header)) => {
                 assert_eq!(error.credential(), header);
                 assert!(!error.message().contains("one"), "{error}");
@@ -355,7 +503,7 @@ mod tests {
     async fn whoever_tries_too_many_keys_learns_nothing_more() {
         let clients = clients();
         let [here, there] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(|address| Some(IpAddr::from(address)));
-        let ask = |key: &str, from| clients.authenticate(&headers(&[("x-api-key", key)]), STYLES, from).map(|_| ());
+        let ask = |key: &str, from| clients.authenticate(&headers(&[("x-api-key", key)]), dialect(), from).map(|_| ());
         ask("one", here).unwrap();
         for _ in 0..3 {
             assert_eq!(ask("guess", here).unwrap_err().kind(), ErrorKind::Unauthenticated);
@@ -396,7 +544,7 @@ mod tests {
     fn a_client_may_do_what_it_is_allowed() {
         let allowed = |allow: &[&str], method: Method, path: &str| {
             let allow = Some(allow.iter().map(|word| (*word).to_owned()).collect());
-            let clients = Clients::new(vec![config::Client { allow, ..client("a", &[]) }], 1);
+            let clients = of(vec![config::Client { allow, ..client("a", &[]) }], 1);
             let dialect = interlingua_core::Adapter::dialect(&interlingua_textus::Textus::new()).name;
             assert_eq!(dialect, "textus");
             let textus = interlingua_textus::Textus::new();
@@ -420,7 +568,7 @@ mod tests {
         let may = |face: Option<&str>, upstream: Option<&str>| {
             let route = ClientRoute { face: face.map(Into::into), upstream: upstream.map(Into::into) };
             let config = config::Client { routes: Some(vec![route]), ..client("a", &[]) };
-            let clients = Clients::new(vec![config], 1);
+            let clients = of(vec![config], 1);
             clients.clients[0].may(dialect, "ecgrid", &Method::GET, "/users").is_ok()
         };
         assert!(may(Some("textus"), Some("ecgrid")) && may(None, Some("ecgrid")) && may(Some("textus"), None));
@@ -430,7 +578,7 @@ mod tests {
     #[test]
     fn a_client_gives_no_role_beyond_its_grant() {
         let most = |grant| {
-            let clients = Clients::new(vec![config::Client { grant, ..client("a", &[]) }], 1);
+            let clients = of(vec![config::Client { grant, ..client("a", &[]) }], 1);
             let roles = [Role::None, Role::Restricted, Role::Member, Role::Support, Role::Administrator, Role::System];
             clients.may_grant("a", None).unwrap();
             roles.into_iter().filter(|role| clients.may_grant("a", Some(*role)).is_ok()).max()

@@ -36,6 +36,7 @@ use crate::{
     room::Room,
     route::{Lasting, Route, Routes, Shared},
     server::{self, Listening, Now, Socket},
+    tokens::Tokens,
     upkeep::upkeep,
     upstream::Upstream,
 };
@@ -233,10 +234,11 @@ impl Service {
             };
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
-        let Lasting { links, reports, metrics, writes, releases, busy } = lasting;
+        let Lasting { links, reports, metrics, writes, releases, busy, session_key } = lasting;
+        let tokens = Tokens::new(&config.sessions, &session_key);
         let shared = Shared {
             links,
-            clients: Clients::new(config.clients.clone(), config.limits.failed_logins.get()),
+            clients: Clients::new(config.clients.clone(), config.limits.failed_logins.get(), tokens),
             limits: config.limits.clone(),
             reports,
             metrics,
@@ -251,6 +253,7 @@ impl Service {
             lease: config.journal.lease,
             busy,
             keep_answers: config.repeats.keep,
+            session_key,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }

@@ -16,8 +16,8 @@ use std::{
 
 use http::{Method, StatusCode};
 use interlingua_core::{
-    Adapter, Document, Effect, ErrorKind, Fault, Field, LossPolicy, NOTIFY_AUDIO, NOTIFY_EMAIL, NoteKind, Shape,
-    pointer_token, without_indices,
+    Adapter, Document, Effect, ErrorKind, Fault, Field, LossPolicy, NOTIFY_AUDIO, NOTIFY_EMAIL, NoteKind, Sessions,
+    Shape, pointer_token, without_indices,
 };
 
 use crate::{report::Entry, trace::Seen};
@@ -167,6 +167,8 @@ impl Outcome {
 #[derive(Debug, Default)]
 struct Operation {
     name: &'static str,
+    /// Whether it is one of the dialect's, and may be translated.
+    is_own: bool,
     requests: Durations,
     translations: [Counter; Outcome::NAMES.len()],
     invalid: Counter,
@@ -195,12 +197,17 @@ pub(crate) struct Request<'a> {
 
 impl Pair {
     fn new(face: &dyn Adapter, upstream: &str, of_upstream: &dyn Adapter, loss: &LossPolicy) -> Self {
-        let names = face.dialect().operations.iter().map(|operation| operation.name).chain(OTHERS);
+        let own = face.dialect().operations.iter().map(|operation| (operation.name, true));
+        let sessions = face.sessions().into_iter().flat_map(Sessions::endpoints);
+        let others = sessions.map(|endpoint| endpoint.name).chain(OTHERS).map(|name| (name, false));
         Self {
             face: face.dialect().name,
             upstream: upstream.to_owned(),
             translates: translates(face, of_upstream),
-            operations: names.map(|name| Operation { name, ..Operation::default() }).collect(),
+            operations: own
+                .chain(others)
+                .map(|(name, is_own)| Operation { name, is_own, ..Operation::default() })
+                .collect(),
             failures: Default::default(),
             lost: Lost::new(face, of_upstream, loss),
         }
@@ -225,7 +232,7 @@ impl Pair {
         let Some(operation) = self.operations.iter().find(named).or(self.operations.last()) else { return };
         operation.requests.observe(method, status, took);
         operation.calls.add(u64::from(seen.calls.load(Relaxed)));
-        if self.translates && !OTHERS.contains(&operation.name) {
+        if self.translates && operation.is_own {
             operation.translations[Outcome::of(seen) as usize].add(1);
         }
         let Some(failure) = seen.failure.get() else { return };

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use interlingua_core::{
-    Access, Adapter, CredentialStyle, Dialect, Error, ErrorKind, Operation, Outcome, PageRequest, Translated, User,
-    UserPage, UserQuery, http::StatusCode,
+    Access, Adapter, CredentialStyle, Dialect, Error, ErrorKind, Operation, Outcome, PageRequest, SessionEndpoint,
+    Translated, User, UserPage, UserQuery, http::StatusCode,
 };
 use serde_json::{Map, Value, json};
 
@@ -84,7 +84,14 @@ impl Offer<'_> {
             let path = paths.entry(operation.path.to_string()).or_insert_with(|| json!({}));
             path[operation.method.as_str().to_lowercase()] = self.operation(operation, &mut components);
         }
+        let endpoints = self.face.sessions().map_or(&[][..], |sessions| sessions.endpoints());
+        for endpoint in endpoints {
+            let path = paths.entry(endpoint.path.to_owned()).or_insert_with(|| json!({}));
+            path[endpoint.method.as_str().to_lowercase()] = self.session_endpoint(endpoint, &mut components);
+        }
         components.schema("error", dialect.error_schema);
+        let tags = ["users"].into_iter().chain((!endpoints.is_empty()).then_some("sessions"));
+        let tags: Vec<_> = tags.map(|name| json!({ "name": name })).collect();
         let security = dialect.credentials.iter().map(|style| json!({ security_name(style): [] }));
         let schemes = dialect.credentials.iter().map(|style| (security_name(style), security_scheme(style)));
         json!({
@@ -98,7 +105,7 @@ impl Offer<'_> {
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "servers": [{ "url": "/" }],
             "security": security.collect::<Vec<_>>(),
-            "tags": [{ "name": "users" }],
+            "tags": tags,
             "paths": paths,
             "components": {
                 "schemas": components.schemas,
@@ -137,6 +144,41 @@ impl Offer<'_> {
         document
     }
 
+    fn session_endpoint(&self, endpoint: &SessionEndpoint, components: &mut Components) -> Value {
+        let reference = components.schema(&format!("{}.response", endpoint.name), endpoint.response_schema);
+        let mut responses = Map::new();
+        let mut names = ANY.to_vec();
+        names.push("Cache-Control");
+        let headers = references(&names);
+        let success =
+            json!({ "description": "It is done.", "headers": headers, "content": self.content(&reference, false) });
+        responses.insert("200".to_owned(), success);
+        names.extend(REFUSAL);
+        let applies = |kind, concerns| match concerns {
+            Concerns::All => !matches!(kind, ErrorKind::BadReply | ErrorKind::Unavailable),
+            Concerns::Bodies => endpoint.request_schema.is_some(),
+            Concerns::Writes | Concerns::Translations => false,
+        };
+        responses.extend(self.refusals(&references(&names), applies, components));
+        let mut document = json!({
+            "operationId": endpoint.name,
+            "tags": ["sessions"],
+            "description": "For clients that have a login; for others, as if it were not here.",
+            "parameters": [request_id_parameter()],
+            "responses": responses,
+            "security": [],
+        });
+        if !endpoint.act.is_for_anybody() {
+            let styles = self.dialect().credentials.iter().filter(|style| style.scheme.is_some());
+            document["security"] = styles.map(|style| json!({ security_name(style): [] })).collect();
+        }
+        if let Some(schema) = endpoint.request_schema {
+            let reference = components.schema(&format!("{}.request", endpoint.name), schema);
+            document["requestBody"] = json!({ "required": true, "content": self.content(&reference, true) });
+        }
+        document
+    }
+
     /// A document of a schema. Requests are read as plain JSON, too.
     fn content(&self, reference: &Value, is_request: bool) -> Value {
         let mut content = json!({ self.dialect().media_type: { "schema": reference } });
@@ -170,14 +212,13 @@ impl Offer<'_> {
         let mut names = self.headers_of(operation);
         names.extend(REFUSAL);
         let headers = references(&names);
-        for (status, reasons) in self.failures(operation) {
-            let failure = json!({
-                "description": reasons.join("; or "),
-                "headers": headers,
-                "content": self.content(&json!({ "$ref": "#/components/schemas/error" }), false),
-            });
-            responses.insert(status.as_str().to_owned(), components.response(status.as_str(), failure));
-        }
+        let applies = |_, concerns| match concerns {
+            Concerns::All => true,
+            Concerns::Writes => operation.access == Access::Write,
+            Concerns::Bodies => operation.request_schema.is_some(),
+            Concerns::Translations => !self.passes,
+        };
+        responses.extend(self.refusals(&headers, applies, components));
         if self.passes {
             let other = json!({ "description": "What the upstream says, as it comes.", "headers": headers });
             responses.insert("default".to_owned(), components.response("default", other));
@@ -224,6 +265,9 @@ impl Offer<'_> {
             "Strict-Transport-Security": text("That browsers are to use TLS only, where the listener has `hsts`."),
             "X-Request-Id": text("The id of the request, in logs and reports, too."),
         });
+        if self.face.sessions().is_some() {
+            headers["Cache-Control"] = text("`no-store`: what stands there is for the client alone.");
+        }
         for (name, description) in self.vendors_headers() {
             headers[name] = whole(description);
         }
@@ -248,21 +292,26 @@ impl Offer<'_> {
         written.next().unwrap_or(("2XX".to_owned(), false))
     }
 
-    /// The statuses of refusals, and what each means.
-    fn failures(&self, operation: &Operation) -> BTreeMap<StatusCode, Vec<&'static str>> {
+    /// The refusals that apply, by status, each with what it means.
+    fn refusals(
+        &self,
+        headers: &Map<String, Value>,
+        applies: impl Fn(ErrorKind, Concerns) -> bool,
+        components: &mut Components,
+    ) -> Map<String, Value> {
         let mut failures: BTreeMap<StatusCode, Vec<_>> = BTreeMap::new();
-        for (kind, concerns, words) in FAILURES {
-            let applies = match concerns {
-                Concerns::All => true,
-                Concerns::Writes => operation.access == Access::Write,
-                Concerns::Bodies => operation.request_schema.is_some(),
-                Concerns::Translations => !self.passes,
-            };
-            if applies {
-                failures.entry(self.face.write_error(&Error::new(*kind, "")).status).or_default().push(*words);
-            }
+        for (kind, _, words) in FAILURES.iter().filter(|(kind, concerns, _)| applies(*kind, *concerns)) {
+            failures.entry(self.face.write_error(&Error::new(*kind, "")).status).or_default().push(*words);
         }
-        failures
+        let described = failures.into_iter().map(|(status, reasons)| {
+            let failure = json!({
+                "description": reasons.join("; or "),
+                "headers": headers,
+                "content": self.content(&json!({ "$ref": "#/components/schemas/error" }), false),
+            });
+            (status.as_str().to_owned(), components.response(status.as_str(), failure))
+        });
+        described.collect()
     }
 }
 
@@ -272,6 +321,18 @@ fn shows_a_user(body: &[u8]) -> bool {
 }
 
 // === parts ===
+
+fn header(name: &str, words: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "description": words, "schema": schema })
+}
+
+fn request_id_parameter() -> Value {
+    header(
+        REQUEST_ID.as_str(),
+        "The client's own id for the request, of letters, digits and `._-`; else the gateway makes one.",
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$" }),
+    )
+}
 
 fn parameters(operation: &Operation, passes: bool) -> Vec<Value> {
     let path = operation.path.to_string();
@@ -285,13 +346,8 @@ fn parameters(operation: &Operation, passes: bool) -> Vec<Value> {
         }),
         false => json!({ "name": name, "in": "query", "schema": { "type": "string" } }),
     });
-    let header = |name: &str, words: &str, schema: Value| json!({ "name": name, "in": "header", "description": words, "schema": schema });
     let text = || json!({ "type": "string" });
-    let mut headers = vec![header(
-        REQUEST_ID.as_str(),
-        "The client's own id for the request, of letters, digits and `._-`; else the gateway makes one.",
-        json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$" }),
-    )];
+    let mut headers = vec![request_id_parameter()];
     if !passes {
         let handling = json!({ "enum": ["handling=strict", "handling=lenient"] });
         headers.push(header(PREFER.as_str(), "Whether a loss is an error, or is told.", handling));

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use interlingua_core::{
-    Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
+    Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, SessionEndpoint,
+    Sessions, UserId, Validator,
 };
 use interlingua_links::{Links, Writes};
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     auth::Clients,
     busy::Busy,
-    config::{Limits, OnCrash, OnPartial},
+    config::{Limits, OnCrash, OnPartial, SessionKey},
     executor::Executor,
     ledger::Care,
     linking::{self, store_error},
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) busy: Busy,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
+    /// What tokens of sessions are signed with where the configuration has no key.
+    pub(crate) session_key: SessionKey,
 }
 
 /// What outlives a configuration: what is kept, and what is under way.
@@ -80,19 +83,28 @@ pub(crate) struct Lasting {
     pub(crate) writes: TaskTracker,
     pub(crate) releases: TaskTracker,
     pub(crate) busy: Busy,
+    pub(crate) session_key: SessionKey,
 }
 
 impl Lasting {
     /// With these links, and nothing else yet.
     pub(crate) fn new(links: Arc<dyn Links>) -> Self {
         let (writes, releases) = (TaskTracker::new(), TaskTracker::new());
-        Self { links, reports: Arc::default(), metrics: Arc::default(), writes, releases, busy: Busy::default() }
+        Self {
+            links,
+            reports: Arc::default(),
+            metrics: Arc::default(),
+            writes,
+            releases,
+            busy: Busy::default(),
+            session_key: rand::random::<[u8; 32]>().into(),
+        }
     }
 }
 
 impl Shared {
     pub(crate) fn lasting(&self) -> Lasting {
-        let Self { links, reports, metrics, writes, releases, busy, .. } = self;
+        let Self { links, reports, metrics, writes, releases, busy, session_key, .. } = self;
         Lasting {
             links: Arc::clone(links),
             metrics: Arc::clone(metrics),
@@ -100,6 +112,7 @@ impl Shared {
             writes: writes.clone(),
             releases: releases.clone(),
             busy: busy.clone(),
+            session_key: session_key.clone(),
         }
     }
 }
@@ -170,6 +183,33 @@ impl Route {
         link.and_then(|link| link.ids.get(face).cloned()).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("the client's own user, {id} of {dialect}, is not linked"))
         })
+    }
+
+    /// How clients of the face log in, if any can.
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        self.face.sessions().filter(|_| self.shared.clients.have_logins())
+    }
+
+    /// Where a client sees to its session with this method and this path, if any client can log in.
+    pub(crate) fn session_endpoint(&self, method: &Method, path: &str) -> Option<&SessionEndpoint> {
+        self.sessions()?.endpoints().iter().find(|endpoint| endpoint.path == path && endpoint.method == *method)
+    }
+
+    /// Makes sure that a path is for none of the session's endpoints, however it is spelled: what clients that log in send
+    /// there may be a password, and not for an upstream.
+    ///
+    /// # Errors
+    ///
+    /// It is for one, or below it.
+    pub(crate) fn is_no_session_endpoint(&self, path: &str) -> Result<()> {
+        let Some(sessions) = self.sessions().filter(|sessions| sessions.owns(path)) else { return Ok(()) };
+        match sessions.endpoints().iter().find(|endpoint| endpoint.path == path) {
+            Some(SessionEndpoint { method, .. }) => {
+                let message = format!("this path knows only {method}");
+                Err(Error::new(ErrorKind::MethodNotAllowed, message).with_allowed(method.to_string()))
+            }
+            None => Err(Error::new(ErrorKind::NoSuchPath, "there is no such path")),
+        }
     }
 
     /// Where the field of a note stands: in the client's own documents, or in the upstream's.

@@ -45,12 +45,13 @@ const IDLE: Duration = Duration::from_secs(1);
 const PLANNING: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("links", include_str!("../../migrations/postgres/1_links.sql")),
     ("journal", include_str!("../../migrations/postgres/2_journal.sql")),
     ("locks", include_str!("../../migrations/postgres/3_locks.sql")),
     ("repeats", include_str!("../../migrations/postgres/4_repeats.sql")),
     ("fences", include_str!("../../migrations/postgres/5_fences.sql")),
+    ("logged_out", include_str!("../../migrations/postgres/6_logged_out.sql")),
 ];
 
 /// Links in a database, for any number of processes.

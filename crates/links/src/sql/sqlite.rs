@@ -43,13 +43,14 @@ const READER_CACHE: &str = "-256";
 /// How the file is called that is locked by whoever is alone.
 const SIDECAR: &str = "-sole";
 
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("links", include_str!("../../migrations/sqlite/1_links.sql")),
     ("journal", include_str!("../../migrations/sqlite/2_journal.sql")),
     ("locks", include_str!("../../migrations/sqlite/3_locks.sql")),
     ("repeats", include_str!("../../migrations/sqlite/4_repeats.sql")),
     ("fences", include_str!("../../migrations/sqlite/5_fences.sql")),
     ("sole", include_str!("../../migrations/sqlite/6_sole.sql")),
+    ("logged_out", include_str!("../../migrations/sqlite/7_logged_out.sql")),
 ];
 
 /// Links in a file, for one process; others may look and change now and then.

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use interlingua_core::{Response, Text, UserId};
 
 use super::{
-    Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, Queues, Repeats, Shown, State,
-    Writes, check_note, hash,
+    Begun, Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Lock, Locks, LogOuts, Queues, Repeats, Shown,
+    State, Writes, check_note, hash,
 };
 use crate::StoreError;
 
@@ -25,6 +25,8 @@ pub(crate) struct Kept {
     fences: Mutex<Fences>,
     /// What was begun, by the hash of client and key.
     repeats: Mutex<HashMap<[u8; 32], Request>>,
+    /// Sessions that were ended: when, and for how long that is known.
+    logged_out: Mutex<HashMap<[u8; 16], (Instant, Duration)>>,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,10 @@ fn not_begun() -> StoreError {
 impl Kept {
     fn repeats(&self) -> MutexGuard<'_, HashMap<[u8; 32], Request>> {
         self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn logged_out(&self) -> MutexGuard<'_, HashMap<[u8; 16], (Instant, Duration)>> {
+        self.logged_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn journal(&self) -> MutexGuard<'_, Entered> {
@@ -256,6 +262,18 @@ impl Repeats for Kept {
 }
 
 #[async_trait]
+impl LogOuts for Kept {
+    async fn log_out(&self, session: &[u8; 16], keep: Duration) -> Result<(), StoreError> {
+        self.logged_out().insert(*session, (Instant::now(), keep));
+        Ok(())
+    }
+
+    async fn is_logged_out(&self, session: &[u8; 16]) -> Result<bool, StoreError> {
+        Ok(self.logged_out().contains_key(session))
+    }
+}
+
+#[async_trait]
 impl Writes for Kept {
     async fn renew(&self) -> Result<(), StoreError> {
         Ok(())
@@ -263,6 +281,7 @@ impl Writes for Kept {
 
     async fn sweep(&self, keep: Duration) -> Result<u64, StoreError> {
         self.repeats().retain(|_, request| !request.is_over());
+        self.logged_out().retain(|_, (ended, keep)| ended.elapsed() < *keep);
         let entries = &mut self.journal().entries;
         let (before, limit) = (entries.len(), SystemTime::now().checked_sub(keep));
         let stays =

@@ -1,7 +1,9 @@
-//! What is kept of writes while they are done, so that they have a defined outcome whatever happens in the middle.
+//! What is kept of writes while they are done, so that they have a defined outcome whatever happens in the middle; and of
+//! sessions that were ended.
 
 mod journal;
 mod locks;
+mod log_outs;
 mod memory;
 mod repeats;
 mod seal;
@@ -14,6 +16,7 @@ pub(crate) use journal::check_note;
 pub use journal::{Ending, Entries, Entry, EntryFilter, EntryId, Intent, Journal, Shown, State, Undo, Write};
 pub(crate) use locks::{Grant, Queues};
 pub use locks::{Lock, Locks};
+pub use log_outs::LogOuts;
 pub(crate) use memory::Kept;
 pub(crate) use repeats::hash;
 pub use repeats::{Begun, Repeats};
@@ -33,7 +36,7 @@ use crate::StoreError;
 /// Every method that waits may fail with [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable). Of a change
 /// that does, it is not known whether it was made, but it was made wholly or not at all.
 #[async_trait]
-pub trait Writes: Journal + Locks + Repeats + fmt::Debug {
+pub trait Writes: Journal + Locks + Repeats + LogOuts + fmt::Debug {
     /// Renews the lease. An owner whose lease had ended is itself again, as long as nobody took anything over.
     ///
     /// What needs a lease takes one, or renews one of which less than half is left. So a process that is idle may let

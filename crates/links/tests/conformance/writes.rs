@@ -49,6 +49,7 @@ pub(crate) fn all() -> impl IntoIterator<Item = (&'static str, Promise)> {
         of_many_who_begin_the_same_one_does,
         an_entry_is_opened_for_a_request_that_is_begun,
         an_entry_that_is_closed_without_an_answer_tells_as_much,
+        a_session_that_was_ended_is_known_to_all_until_its_time_is_over,
     ]
 }
 
@@ -915,6 +916,23 @@ async fn an_answer_is_told_as_long_as_it_is_kept(place: Place) {
     writes.sweep(LONG).await.unwrap();
     assert_eq!(short(ONE).await, Begun::Fresh);
     assert_eq!(begin(&*writes, "other key").await, Begun::Answered(response()));
+}
+
+async fn a_session_that_was_ended_is_known_to_all_until_its_time_is_over(place: Place) {
+    let [here, there] = owners(&place, [LONG, LONG]).await;
+    let (ended, short, other) = ([1; 16], [2; 16], [3; 16]);
+    assert!(!here.is_logged_out(&ended).await.unwrap());
+    for _ in 0..2 {
+        here.log_out(&ended, LONG).await.unwrap();
+        here.log_out(&short, SHORT).await.unwrap();
+    }
+    sleep(SHORT * 2).await;
+    there.sweep(LONG).await.unwrap();
+    for owner in [&here, &there] {
+        let known = [ended, short, other].map(|session| async move { owner.is_logged_out(&session).await.unwrap() });
+        let [ended, short, other] = known;
+        assert_eq!((ended.await, short.await, other.await), (true, false, false));
+    }
 }
 
 async fn of_many_who_begin_the_same_one_does(place: Place) {

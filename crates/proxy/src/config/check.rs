@@ -75,9 +75,12 @@ impl<'a> Check<'a> {
         let keep = self.positive(&Key::of(["repeats", "keep"]), file.repeats.keep);
         let (store, users, scopes) = self.links(file.links);
         let journal = self.journal(&file.journal, store.as_ref());
+        let sessions = self.sessions(&file.sessions);
         let sandbox = self.sandbox(&file.sandbox);
-        match (file.admin.address, limits, journal, store, keep) {
-            (Some(admin), Some(limits), Some(journal), Some(store), Some(keep)) if self.report.is_empty() => {
+        match (file.admin.address, limits, journal, store, keep, sessions) {
+            (Some(admin), Some(limits), Some(journal), Some(store), Some(keep), Some(sessions))
+                if self.report.is_empty() =>
+            {
                 Ok(Config {
                     admin: admin.0,
                     limits,
@@ -88,6 +91,7 @@ impl<'a> Check<'a> {
                     journal,
                     store,
                     repeats: Repeats { keep },
+                    sessions,
                     ids,
                     users,
                     scopes,
@@ -167,7 +171,7 @@ impl<'a> Check<'a> {
         let key = match &raw.key {
             Some(source) => {
                 let key = source.read(self.around.environment, self.around.folder);
-                Some(self.sound(&Key::of(["journal", "key"]), key)?)
+                Some(self.sound(&Key::of(["journal", "key"]), key)?.into())
             }
             None => None,
         };
@@ -316,14 +320,22 @@ impl<'a> Check<'a> {
         upstreams: &mut BTreeMap<String, Upstream>,
     ) -> Vec<Client> {
         let mut names = HashMap::new();
-        let mut digests = HashMap::new();
+        let (mut digests, mut logins) = (HashMap::new(), HashMap::new());
         let clients = raw.into_iter().enumerate().filter_map(|(index, mut raw)| {
             let at = Key::of(["clients"]).index(index);
             let name = self.required(&at.name("name"), raw.name.take(), "name the client, for the logs");
             if name.as_deref() == Some("") {
                 self.report.add(&at.name("name"), "the name is empty");
             }
-            let keys = self.keys(&at, raw.key.take(), std::mem::take(&mut raw.keys), &mut digests)?;
+            if raw.key.is_none() && raw.keys.is_empty() && raw.logins.is_empty() {
+                self.report.add(&at.name("key"), "missing; say where the client's key is kept");
+                return None;
+            }
+            if !raw.logins.is_empty() && raw.user.is_none() {
+                self.report.add(&at.name("user"), "missing; whoever logs in is told which user that is");
+            }
+            let keys = self.keys(&at, raw.key.take(), std::mem::take(&mut raw.keys), &mut digests);
+            let logins = self.logins(&at.name("logins"), std::mem::take(&mut raw.logins), &mut logins);
             let name = name?;
             self.once(&mut names, &at.name("name"), name.clone());
             self.credentials(&at.name("credentials"), &name, std::mem::take(&mut raw.credentials), upstreams);
@@ -331,6 +343,7 @@ impl<'a> Check<'a> {
             Some(Client {
                 name,
                 keys,
+                logins,
                 user: raw.user.and_then(|ids| self.client_user(&at.name("user"), &ids)),
                 allow: allow.map(|words| self.allowed(&at.name("allow"), words)),
                 routes: routes.map(|routes| self.client_routes(&at.name("routes"), routes, listeners)),
@@ -348,11 +361,7 @@ impl<'a> Check<'a> {
         key: Option<KeySource>,
         keys: Vec<file::ClientKey>,
         digests: &mut HashMap<[u8; 32], Key>,
-    ) -> Option<Vec<ClientKey>> {
-        if key.is_none() && keys.is_empty() {
-            self.report.add(&at.name("key"), "missing; say where the client's key is kept");
-            return None;
-        }
+    ) -> Vec<ClientKey> {
         let one = key.map(|key| (at.name("key"), key, None)).into_iter();
         let others = keys.into_iter().enumerate();
         let others = others.map(|(index, key)| (at.name("keys").index(index), key.key, key.expires));
@@ -362,7 +371,7 @@ impl<'a> Check<'a> {
             self.once(digests, &at, digest);
             Some(ClientKey { digest, expires })
         });
-        Some(keys.collect())
+        keys.collect()
     }
 
     /// What the client may do: a kind of operation, or one by its name.
@@ -533,7 +542,7 @@ impl<'a> Check<'a> {
     }
 
     /// A value that no other entry has.
-    fn once<T: Eq + std::hash::Hash>(&mut self, taken: &mut HashMap<T, Key>, key: &Key, value: T) {
+    pub(super) fn once<T: Eq + std::hash::Hash>(&mut self, taken: &mut HashMap<T, Key>, key: &Key, value: T) {
         match taken.get(&value) {
             Some(other) => self.report.add(key, format!("the same as {other}; every client needs its own")),
             None => drop(taken.insert(value, key.clone())),

@@ -14,7 +14,7 @@ use super::{
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
-    secret::{CredentialSource, KeySource, SealSource},
+    secret::{CredentialSource, KeySource, OwnKeySource, PasswordSource},
     tls::Lowest,
     units::{Age, Count, Number, Size, Span},
 };
@@ -48,6 +48,10 @@ store = "sqlite:interlingua.db"
 
 [repeats]
 keep = "24h"
+
+[sessions]
+lifetime = "1h"
+longest = "24h"
 "#;
 
 /// What holds for an upstream that does not say otherwise.
@@ -78,6 +82,7 @@ pub(super) struct File {
     pub(super) journal: Journal,
     pub(super) links: Links,
     pub(super) repeats: Repeats,
+    pub(super) sessions: Sessions,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -116,7 +121,7 @@ pub(super) struct Limits {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Journal {
-    pub(super) key: Option<SealSource>,
+    pub(super) key: Option<OwnKeySource>,
     pub(super) keep: Option<Age>,
     pub(super) lease: Option<Span>,
     pub(super) on_crash: Option<Crash>,
@@ -148,6 +153,15 @@ pub(super) struct Numbers {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Repeats {
     pub(super) keep: Option<Span>,
+}
+
+/// What clients that log in get.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Sessions {
+    pub(super) key: Option<OwnKeySource>,
+    pub(super) lifetime: Option<Span>,
+    pub(super) longest: Option<Span>,
 }
 
 /// What the words of the dialects mean.
@@ -200,6 +214,7 @@ pub(super) struct Client {
     pub(super) name: Option<String>,
     pub(super) key: Option<KeySource>,
     pub(super) keys: Vec<ClientKey>,
+    pub(super) logins: Vec<ClientLogin>,
     /// An id, by dialect.
     pub(super) user: Option<BTreeMap<String, Value>>,
     /// `None`: everything.
@@ -241,6 +256,35 @@ impl TryFrom<RawClientKey> for ClientKey {
             .transpose()
             .map_err(|_| "expected `expires` to be a time with its offset, such as 2027-01-01T00:00:00Z")?;
         Ok(Self { key: KeySource::of(raw.env, raw.file, raw.sha256)?, expires })
+    }
+}
+
+/// A name, and the hash of a password.
+#[derive(Deserialize)]
+#[serde(try_from = "RawClientLogin")]
+pub(super) struct ClientLogin {
+    pub(super) login: String,
+    pub(super) password: PasswordSource,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "{ login = \"NAME\" } and, beside it, `password_hash`, or `env` or `file` where that is kept"
+)]
+struct RawClientLogin {
+    login: String,
+    env: Option<String>,
+    file: Option<PathBuf>,
+    password_hash: Option<String>,
+}
+
+impl TryFrom<RawClientLogin> for ClientLogin {
+    type Error = &'static str;
+
+    fn try_from(raw: RawClientLogin) -> Result<Self, Self::Error> {
+        let password = PasswordSource::of(raw.env, raw.file, raw.password_hash)?;
+        Ok(Self { login: raw.login, password })
     }
 }
 

@@ -17,6 +17,7 @@ mod file;
 mod folder;
 mod key;
 mod links;
+mod logins;
 #[cfg(test)]
 mod schema;
 mod secret;
@@ -46,6 +47,7 @@ use serde::Deserialize;
 pub use base_url::BaseUrl;
 pub use error::ConfigErrors;
 pub use folder::Files;
+pub use logins::{ClientLogin, PasswordHash, SessionKey, Sessions};
 pub use secret::Secret;
 pub use source::Environment;
 pub use tls::{ClientTls, ServerTls};
@@ -78,6 +80,8 @@ pub struct Config {
     pub store: Location,
     /// What is kept for requests that are sent again.
     pub repeats: Repeats,
+    /// What clients that log in get.
+    pub sessions: Sessions,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -216,8 +220,10 @@ pub struct Rate {
 pub struct Client {
     /// Its name in logs.
     pub name: String,
-    /// Its keys; at least one.
+    /// Its keys; at least one, or a login.
     pub keys: Vec<ClientKey>,
+    /// What it may log in with, where its dialect has sessions. There is a user then.
+    pub logins: Vec<ClientLogin>,
     /// The user that it is: a dialect, and its id there.
     pub user: Option<(CoreText, UserId)>,
     /// What it may do: `read`, `write`, `fallback`, or the names of operations. Default: everything.
@@ -334,6 +340,7 @@ impl fmt::Debug for Config {
             .field("journal", &self.journal)
             .field("store", &self.store)
             .field("repeats", &self.repeats)
+            .field("sessions", &self.sessions)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())

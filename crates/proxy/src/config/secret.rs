@@ -3,11 +3,10 @@
 use std::{fmt, path::PathBuf};
 
 use http::HeaderValue;
-use interlingua_links::SealingKey;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{folder::Folder, source::Environment};
+use super::{folder::Folder, logins::PasswordHash, source::Environment};
 
 /// A credential that can go into a header. No format shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,10 +70,18 @@ pub(super) enum KeySource {
     Kept(Keeper),
 }
 
-/// Where the key is kept that seals what is written down.
+/// Where a key of our own is kept, which seals or signs.
 #[derive(Deserialize)]
-#[serde(try_from = "RawSeal")]
-pub(super) struct SealSource(Keeper);
+#[serde(try_from = "RawOwnKey")]
+pub(super) struct OwnKeySource(Keeper);
+
+/// Where the hash of a password is kept.
+pub(super) enum PasswordSource {
+    /// In the configuration.
+    Hash(String),
+    /// Elsewhere.
+    Kept(Keeper),
+}
 
 /// A place outside the configuration.
 pub(super) enum Keeper {
@@ -102,15 +109,15 @@ struct RawKey {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "{ env = \"NAME\" } or { file = \"PATH\" }")]
-struct RawSeal {
+struct RawOwnKey {
     env: Option<String>,
     file: Option<PathBuf>,
 }
 
-impl TryFrom<RawSeal> for SealSource {
+impl TryFrom<RawOwnKey> for OwnKeySource {
     type Error = &'static str;
 
-    fn try_from(raw: RawSeal) -> Result<Self, Self::Error> {
+    fn try_from(raw: RawOwnKey) -> Result<Self, Self::Error> {
         match (raw.env, raw.file) {
             (Some(name), None) => Ok(Self(Keeper::Env(name))),
             (None, Some(path)) => Ok(Self(Keeper::File(path))),
@@ -182,13 +189,32 @@ impl CredentialSource {
     }
 }
 
-impl SealSource {
+impl OwnKeySource {
     /// The key itself.
-    pub(super) fn read(&self, environment: &Environment, folder: &Folder) -> Result<SealingKey, String> {
+    pub(super) fn read(&self, environment: &Environment, folder: &Folder) -> Result<[u8; 32], String> {
         let digits = self.0.read(environment, folder)?;
-        let key =
-            parse_digest(digits.expose()).ok_or("expected 64 hexadecimal digits, as of `openssl rand -hex 32`")?;
-        Ok(key.into())
+        let key = parse_digest(digits.expose());
+        key.ok_or_else(|| "expected 64 hexadecimal digits, as of `openssl rand -hex 32`".to_owned())
+    }
+}
+
+impl PasswordSource {
+    /// The one place of these that is named.
+    pub(super) fn of(env: Option<String>, file: Option<PathBuf>, hash: Option<String>) -> Result<Self, &'static str> {
+        match (env, file, hash) {
+            (Some(name), None, None) => Ok(Self::Kept(Keeper::Env(name))),
+            (None, Some(path), None) => Ok(Self::Kept(Keeper::File(path))),
+            (None, None, Some(hash)) => Ok(Self::Hash(hash)),
+            _ => Err("expected exactly one of `env`, `file` and `password_hash`"),
+        }
+    }
+
+    /// The hash.
+    pub(super) fn read(self, environment: &Environment, folder: &Folder) -> Result<PasswordHash, String> {
+        match self {
+            Self::Hash(hash) => Ok(PasswordHash::parse(&hash)?),
+            Self::Kept(keeper) => Ok(PasswordHash::parse(keeper.read(environment, folder)?.expose())?),
+        }
     }
 }
 

@@ -99,6 +99,7 @@ fn hide(table: &mut Table) {
         hide(client, "key", "sha256");
         each(client.get_mut("credentials"), |credential| hide_in(credential, "value"));
         each(client.get_mut("keys"), |key| hide_in(key, "sha256"));
+        each(client.get_mut("logins"), |login| hide_in(login, "password_hash"));
     });
 }
 

@@ -148,6 +148,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("ERP_KEY", "hush-erp"),
     ("ERP_ECGRID_KEY", "hush-erp-ecgrid"),
     ("JOURNAL_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
+    ("SESSIONS_KEY", "0808080808080808080808080808080808080808080808080808080808080808"),
+    ("PASSWORD_HASH", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$dSk/rRZ4CRhPtbMryZJRaa8um3g1+KCg1cxbRpRYrX0"),
 ];
 
 fn load_file(path: Option<&Path>, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
@@ -230,6 +232,7 @@ fn without_a_file_it_is_the_sandbox() {
     let client = |name: &str, key, user: Option<(&str, &str)>| Client {
         name: name.into(),
         keys: vec![ClientKey { digest: digest(key), expires: None }],
+        logins: Vec::new(),
         user: user.map(|(dialect, id)| (dialect.into(), UserId::new(id))),
         allow: None,
         routes: None,
@@ -238,6 +241,8 @@ fn without_a_file_it_is_the_sandbox() {
     };
     assert_eq!(config.clients[0], client("sandbox-ecgrid", "sandbox-ecgrid-key", Some(("ecgrid", "1042"))));
     assert_eq!(config.clients[1], client("sandbox-textus", "sandbox-textus-token", None));
+    let login = &config.clients[2].logins[0];
+    assert!(login.name == "sandbox" && login.password.is_of("Sandbox-Password-1") && !login.password.is_cheap());
     assert_eq!(config.upstreams["ecgrid"].credential.expose(), "sandbox-ecgrid-upstream-key");
     assert_eq!(config.upstreams["textus"].base_url.to_string(), "http://127.0.0.1:8102");
     assert_eq!(config.sandbox.ecgrid, Some(([127, 0, 0, 1], 8101).into()));
@@ -536,6 +541,50 @@ fn clients() {
     );
     check_more(&client("", &format!("sha256 = \"{digest}\"")), "12:1: clients[0].name: the name is empty");
     check_more("[[clients]]\nname = \"a\"", "11:1: clients[0].key: missing; say where the client's key is kept");
+}
+
+#[test]
+fn logins() {
+    let login = |name: &str, login: &str| {
+        format!("[[clients]]\nname = \"{name}\"\nuser = {{ ecgrid = 1 }}\nlogins = [{login}]\n")
+    };
+    let hashed = "{ login = \"jsmith\", env = \"PASSWORD_HASH\" }";
+    let sessions = "[sessions]\nkey = { env = \"SESSIONS_KEY\" }\nlifetime = \"90s\"\nlongest = \"2h\"\n";
+    let config = load([LEAST, "\n", &login("a", hashed), sessions].concat(), &[]).unwrap();
+    let (a, sessions) = (&config.clients[0], &config.sessions);
+    assert_eq!((a.keys.len(), a.logins.len(), a.logins[0].name.as_str()), (0, 1, "jsmith"));
+    assert_eq!([sessions.lifetime, sessions.longest].map(|span| span.as_secs()), [90, 7200]);
+    assert_eq!(sessions.key.as_ref().unwrap().expose(), [8; 32]);
+    let shown = format!("{config:?} {:?}", a.logins);
+    assert!(!shown.contains("jsmith") && !shown.contains("c2FsdHNhbHQ"), "{shown}");
+    assert_eq!(load(LEAST, &[]).unwrap().sessions.key, None);
+
+    let same = login("a", hashed) + &login("b", hashed);
+    check_more(
+        &same,
+        "18:13: clients[1].logins[0].login: the same as clients[0].logins[0].login; every client needs its own",
+    );
+    check_more(
+        &login("a", hashed).replace("user = { ecgrid = 1 }\n", ""),
+        "11:1: clients[0].user: missing; whoever logs in is told which user that is",
+    );
+    check_more(
+        &login("a", "{ login = \"jsmith\", password_hash = \"hush\" }"),
+        "14:11: clients[0].logins[0]: expected an argon2id hash, $argon2id$v=19$…, as of `argon2 \"$(openssl rand -hex \
+         16)\" -id -e`",
+    );
+    check_more(
+        &login("a", "{ login = \"jsmith\" }"),
+        "14:11: clients[0].logins[0]: expected exactly one of `env`, `file` and `password_hash`",
+    );
+    check_more(
+        "[sessions]\nlifetime = \"2h\"\nlongest = \"1h\"",
+        "13:1: sessions.longest: expected at least as much as sessions.lifetime, that of one token",
+    );
+    check_more(
+        "[sessions]\nlifetime = \"500ms\"",
+        "12:1: sessions.lifetime: expected whole seconds, and more than 0, such as \"1h\"",
+    );
 }
 
 #[test]

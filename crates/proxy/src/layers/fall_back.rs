@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use super::{BoxError, BoxFuture, InFlight};
-use crate::{body::Body, fallback, route::Route};
+use crate::{body::Body, fallback, route::Route, sessions::Asked};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -55,7 +55,8 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let route = Route::of(&request).ok();
+        // Those about sessions are for us.
+        let route = Route::of(&request).ok().filter(|_| request.extensions().get::<Asked>().is_none());
         let upstream = route.and_then(|route| route.fallback_for(request.method(), request.uri().path()));
         match upstream.map(Arc::clone) {
             Some(upstream) => {

@@ -12,7 +12,7 @@ mod shed_load;
 mod trace_requests;
 
 pub(crate) use answer_errors::{AnswerErrors, refusal};
-pub(crate) use authenticate::Authenticate;
+pub(crate) use authenticate::{Authenticate, count_call};
 pub(crate) use catch_panics::CatchPanics;
 pub(crate) use check_heads::CheckHeads;
 pub(crate) use fall_back::FallBack;

@@ -16,6 +16,7 @@ use crate::{
     body::{self, Body, ReadBody},
     room::Memory,
     route::Route,
+    sessions::{self, Asked},
     trace::Context,
 };
 
@@ -68,9 +69,11 @@ where
         Box::pin(async move {
             let limits = Route::of(&request)?.shared.limits.clone();
             let started = request.extensions().get::<Context>().map_or_else(Instant::now, |context| context.started);
+            let is_about_session = request.extensions().get::<Asked>().is_some();
+            let most = if is_about_session { limits.body.min(sessions::LARGEST) } else { limits.body };
             let (parts, body) = request.into_parts();
             let patience = limits.patience.min(limits.deadline);
-            let body = timeout_at(started + patience, body::read(&parts.headers, body, limits.body, &mut held))
+            let body = timeout_at(started + patience, body::read(&parts.headers, body, most, &mut held))
                 .await
                 .map_err(|_| Error::new(ErrorKind::TooSlow, "the body took too long to arrive"))??;
             let answer = inner.call(Request::from_parts(parts, body)).await;

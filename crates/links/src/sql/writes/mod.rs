@@ -5,6 +5,7 @@
 
 mod journal;
 mod locks;
+mod log_outs;
 mod repeats;
 mod sole;
 
@@ -45,6 +46,7 @@ const SWEEP_REPEATS: &str = "
         AND (status IS NOT NULL
             OR NOT EXISTS (SELECT 1 FROM owners AS o, clock WHERE o.owner = repeats.owner AND o.until > now))
     RETURNING expires";
+const SWEEP_LOG_OUTS: &str = "DELETE FROM logged_out WHERE expires <= (SELECT now FROM clock) RETURNING expires";
 /// Those whose owner is not even known any more are as good as free.
 const SWEEP_LOCKS: &str = "
     DELETE FROM locks
@@ -292,6 +294,7 @@ impl<D: Database> Writes for Kept<D> {
             let _: Vec<(i64,)> = writer.rows(SWEEP_OWNERS, &[DAY.into()]).await?;
             let _: Vec<(i64,)> = writer.rows(SWEEP_LOCKS, &[DAY.into()]).await?;
             let _: Vec<(i64,)> = writer.rows(SWEEP_REPEATS, &[]).await?;
+            let _: Vec<(i64,)> = writer.rows(SWEEP_LOG_OUTS, &[]).await?;
             let entries: Vec<(i64,)> = writer.rows(SWEEP_JOURNAL, &[keep.into()]).await?;
             drop(writer);
             self.database.tidy().await?;
