@@ -116,6 +116,10 @@ async fn a_good_one_takes_the_place_of_the_one_before_and_a_bad_one_does_not() {
     let refused = gateway.admin().send("POST /reload", "").await.expect(422).text();
     assert!(refused.contains("links.store cannot change while the gateway is at work"), "{refused}");
     gateway.change("store = \"sqlite:other.db\"", "store = \"memory\"");
+    gateway.change("[admin]", "[log]\nformat = \"json\"\n[admin]");
+    let refused = gateway.admin().send("POST /reload", "").await.expect(422).text();
+    assert!(refused.contains("log cannot change while the gateway is at work"), "{refused}");
+    gateway.change("[log]\nformat = \"json\"\n[admin]", "[admin]");
     gateway.admin().send("POST /reload", "").await.expect(200);
     assert_eq!(gateway.admin().get("/readyz").await.expect(200).json(), serde_json::json!({"status": "ready"}));
     gateway.admin().get("/reload").await.expect(405);

@@ -375,7 +375,7 @@ impl Running {
     /// # Errors
     ///
     /// It is not good, a port cannot be bound, or something has changed that cannot while the gateway is at work: where
-    /// and how links and writes are kept, the stand-ins, and whether a listener speaks TLS. What was at work before still
+    /// and how links and writes are kept, how the log is written, the stand-ins, and whether a listener speaks TLS. What was at work before still
     /// is then; a contradiction among links may be found after some were added.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
         if let Some(key) = fixed(&self.config, &config) {
@@ -442,6 +442,7 @@ fn fixed(now: &Config, next: &Config) -> Option<&'static str> {
         ("links.ids", now.ids != next.ids),
         ("journal.key", now.journal.key != next.journal.key),
         ("journal.lease", now.journal.lease != next.journal.lease),
+        ("log", now.log != next.log),
         ("sandbox", now.sandbox != next.sandbox),
     ]
     .into_iter()

@@ -88,6 +88,7 @@ impl<'a> Check<'a> {
                     journal,
                     store,
                     repeats: Repeats { keep },
+                    log: file.log.format.map(|format| format.0),
                     ids,
                     users,
                     scopes,

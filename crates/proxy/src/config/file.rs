@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Grant, OnCrash, OnPartial,
+    Grant, LogFormat, OnCrash, OnPartial,
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
@@ -78,6 +78,7 @@ pub(super) struct File {
     pub(super) journal: Journal,
     pub(super) links: Links,
     pub(super) repeats: Repeats,
+    pub(super) log: Log,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -148,6 +149,14 @@ pub(super) struct Numbers {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Repeats {
     pub(super) keep: Option<Span>,
+}
+
+/// What is told of what happens.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Log {
+    /// `None` is what fits whoever reads it.
+    pub(super) format: Option<Format>,
 }
 
 /// What the words of the dialects mean.
@@ -398,6 +407,19 @@ impl TryFrom<String> for Crash {
     fn try_from(word: String) -> Result<Self, Self::Error> {
         let words = [("report", OnCrash::Report), ("finish", OnCrash::Finish), ("undo", OnCrash::Undo)];
         choose(&word, words).map(Self)
+    }
+}
+
+/// How the log is written, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Format(pub(super) LogFormat);
+
+impl TryFrom<String> for Format {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        choose(&word, [("json", LogFormat::Json), ("text", LogFormat::Text)]).map(Self)
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Config {
     pub store: Location,
     /// What is kept for requests that are sent again.
     pub repeats: Repeats,
+    /// How the log is written. Default: as text on a terminal, as JSON elsewhere.
+    pub log: Option<LogFormat>,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -161,6 +163,15 @@ pub enum OnPartial {
 pub struct Repeats {
     /// How long what came of a request is told to those who repeat it. Default: 24 hours.
     pub keep: Duration,
+}
+
+/// How the log is written: one event a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A JSON object.
+    Json,
+    /// Text for people.
+    Text,
 }
 
 /// A server that is called.
@@ -334,6 +345,7 @@ impl fmt::Debug for Config {
             .field("journal", &self.journal)
             .field("store", &self.store)
             .field("repeats", &self.repeats)
+            .field("log", &self.log)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())

@@ -421,6 +421,7 @@ fn values_of_the_wrong_kind() {
          not text",
     );
     let span = "expected a length of time with its unit, such as \"500ms\", \"10s\" or \"2m\", and at most \"24h\"";
+    check_more("[log]\nformat = \"xml\"", "12:1: log.format: nothing is called `xml`; known are `json`, `text`");
     check_more("[limits]\ndeadline = 30", &format!("12:1: limits.deadline: {span}"));
     check_more(
         "[limits]\ndeadline = \"0s\"",
