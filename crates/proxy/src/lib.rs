@@ -43,6 +43,7 @@ mod server;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod spans;
 mod stack;
 mod target;
 mod trace;

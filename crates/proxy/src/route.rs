@@ -7,6 +7,7 @@ use interlingua_core::{
     Adapter, Document, Error, ErrorKind, LossPolicy, NoOperation, Note, Place, Removal, Result, UserId, Validator,
 };
 use interlingua_links::{Links, Writes};
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) busy: Busy,
     /// How long what came of a request is kept for those who send it again.
     pub(crate) keep_answers: Duration,
+    /// What makes spans, where traces are on.
+    pub(crate) tracer: Option<SdkTracer>,
 }
 
 /// What outlives a configuration: what is kept, and what is under way.
@@ -80,19 +83,21 @@ pub(crate) struct Lasting {
     pub(crate) writes: TaskTracker,
     pub(crate) releases: TaskTracker,
     pub(crate) busy: Busy,
+    pub(crate) tracer: Option<SdkTracer>,
 }
 
 impl Lasting {
     /// With these links, and nothing else yet.
-    pub(crate) fn new(links: Arc<dyn Links>) -> Self {
+    pub(crate) fn new(links: Arc<dyn Links>, tracer: Option<SdkTracer>) -> Self {
         let (writes, releases) = (TaskTracker::new(), TaskTracker::new());
-        Self { links, reports: Arc::default(), metrics: Arc::default(), writes, releases, busy: Busy::default() }
+        let (reports, metrics) = (Arc::default(), Arc::default());
+        Self { links, reports, metrics, writes, releases, busy: Busy::default(), tracer }
     }
 }
 
 impl Shared {
     pub(crate) fn lasting(&self) -> Lasting {
-        let Self { links, reports, metrics, writes, releases, busy, .. } = self;
+        let Self { links, reports, metrics, writes, releases, busy, tracer, .. } = self;
         Lasting {
             links: Arc::clone(links),
             metrics: Arc::clone(metrics),
@@ -100,6 +105,7 @@ impl Shared {
             writes: writes.clone(),
             releases: releases.clone(),
             busy: busy.clone(),
+            tracer: tracer.clone(),
         }
     }
 }
@@ -218,15 +224,15 @@ impl fmt::Debug for Route {
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
     routes: Arc<Vec<Arc<Route>>>,
-    nobody: Arc<Pair>,
+    shared: Arc<Shared>,
 }
 
 impl Routes {
-    /// Requests that none of them is for are counted with `nobody`.
-    pub(crate) fn new(mut routes: Vec<Arc<Route>>, nobody: &Arc<Pair>) -> Self {
+    /// With what they have in common.
+    pub(crate) fn new(mut routes: Vec<Arc<Route>>, shared: &Arc<Shared>) -> Self {
         // The longest prefix first, so that the first one that fits is the nearest.
         routes.sort_by_key(|route| std::cmp::Reverse(route.face.dialect().prefix.len()));
-        Self { routes: Arc::new(routes), nobody: Arc::clone(nobody) }
+        Self { routes: Arc::new(routes), shared: Arc::clone(shared) }
     }
 
     /// The route of a path.
@@ -236,6 +242,11 @@ impl Routes {
 
     /// What is counted of requests that no route is for.
     pub(crate) fn nobody(&self) -> &Pair {
-        &self.nobody
+        &self.shared.metrics.nobody
+    }
+
+    /// What makes spans, where traces are on.
+    pub(crate) fn tracer(&self) -> Option<&SdkTracer> {
+        self.shared.tracer.as_ref()
     }
 }

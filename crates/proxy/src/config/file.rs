@@ -16,7 +16,7 @@ use super::{
     error::suggestion,
     secret::{CredentialSource, KeySource, SealSource},
     tls::Lowest,
-    units::{Age, Count, Number, Size, Span},
+    units::{Age, Count, Number, Part, Size, Span},
 };
 
 /// The lowest layer.
@@ -48,6 +48,9 @@ store = "sqlite:interlingua.db"
 
 [repeats]
 keep = "24h"
+
+[traces]
+ratio = 1.0
 "#;
 
 /// What holds for an upstream that does not say otherwise.
@@ -79,6 +82,7 @@ pub(super) struct File {
     pub(super) links: Links,
     pub(super) repeats: Repeats,
     pub(super) log: Log,
+    pub(super) traces: Traces,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -157,6 +161,15 @@ pub(super) struct Repeats {
 pub(super) struct Log {
     /// `None` is what fits whoever reads it.
     pub(super) format: Option<Format>,
+}
+
+/// Where traces go, and how many.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Traces {
+    /// `None`: there are none.
+    pub(super) endpoint: Option<BaseUrl>,
+    pub(super) ratio: Option<Part>,
 }
 
 /// What the words of the dialects mean.

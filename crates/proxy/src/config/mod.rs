@@ -80,6 +80,8 @@ pub struct Config {
     pub repeats: Repeats,
     /// How the log is written. Default: as text on a terminal, as JSON elsewhere.
     pub log: Option<LogFormat>,
+    /// Where traces go. Default: there are none.
+    pub traces: Option<Traces>,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -172,6 +174,15 @@ pub enum LogFormat {
     Json,
     /// Text for people.
     Text,
+}
+
+/// Where traces go, and how many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// The collector, which speaks OTLP over gRPC.
+    pub endpoint: BaseUrl,
+    /// Which part of the traces that begin here is kept. Default: all.
+    pub ratio: f64,
 }
 
 /// A server that is called.
@@ -346,6 +357,7 @@ impl fmt::Debug for Config {
             .field("store", &self.store)
             .field("repeats", &self.repeats)
             .field("log", &self.log)
+            .field("traces", &self.traces)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())
