@@ -128,6 +128,30 @@ async fn the_log_says_whose_fault_it_is() {
     assert_eq!(told, expected, "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_text_for_whoever_wants_it_so() {
+    let (_ecgrid, _textus, config) = stand_ins().await;
+    let (served, _config) =
+        aside(move || (Served::start(&config, &[("INTERLINGUA_LOG__FORMAT", "text")]), config)).await;
+    let client = Client::ecgrid(served.addresses[0], ECGRID_KEY);
+    client.clone().header("x-request-id", "one").get("/v2/users/1042").await.expect(200);
+    let forged = r#"{"userId": 1042, "x\n2026-01-01T00:00:00Z INFO forged: request answered": 1}"#;
+    client.clone().header("x-request-id", "two").send("PUT /v2/users", forged).await.expect(400);
+    let (_, log) = aside(move || served.terminate()).await;
+    let about = |id: &str| {
+        let name = format!("request.id=\"{id}\"");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&name)).collect();
+        let [line] = lines[..] else { panic!("{id} is not in one line of\n{log}") };
+        line
+    };
+    let line = about("one");
+    assert!(line.contains(" INFO ") && line.contains(" request answered "), "{line}");
+    assert!(line.contains(" face=\"ecgrid\" ") && line.contains(" status=200 "), "{line}");
+    assert!(about("two").contains(" request refused "), "{log}");
+    assert!(!log.lines().any(|line| line.contains(" INFO forged: ") && !line.contains("request.id")), "{log}");
+    assert!(!log.contains(['{', '\u{1b}']), "{log}");
+}
+
 #[tokio::test]
 async fn an_upstream_that_changes_is_noticed_and_goes_on() {
     let recorder = Recorder::start().await;

@@ -152,6 +152,14 @@ async fn a_good_one_takes_the_place_of_the_one_before_and_a_bad_one_does_not() {
     let refused = gateway.admin().send("POST /reload", "").await.expect(422).text();
     assert!(refused.contains("links.store cannot change while the gateway is at work"), "{refused}");
     gateway.change("store = \"sqlite:other.db\"", "store = \"memory\"");
+    for (key, table) in
+        [("log", "[log]\nformat = \"json\""), ("traces", "[traces]\nendpoint = \"http://127.0.0.1:4317\"")]
+    {
+        gateway.change("[admin]", &format!("{table}\n[admin]"));
+        let refused = gateway.admin().send("POST /reload", "").await.expect(422).text();
+        assert!(refused.contains(&format!("{key} cannot change while the gateway is at work")), "{refused}");
+        gateway.change(&format!("{table}\n[admin]"), "[admin]");
+    }
     gateway.admin().send("POST /reload", "").await.expect(200);
     assert_eq!(gateway.admin().get("/readyz").await.expect(200).json(), serde_json::json!({"status": "ready"}));
     gateway.admin().get("/reload").await.expect(405);

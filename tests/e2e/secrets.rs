@@ -1,4 +1,4 @@
-//! What nobody may read in a log, an error, a report or a metric: keys, tokens, addresses, names, numbers.
+//! What nobody may read in a log, an error, a report, a metric or a span: keys, tokens, addresses, names, numbers.
 
 use std::net::SocketAddr;
 
@@ -7,6 +7,7 @@ use interlingua_sandbox::directory;
 use crate::{
     cli::{aside, stand_ins},
     client::{Answer, Client},
+    collector::Collector,
     harness::{ECGRID_KEY, TEXTUS_TOKEN},
     served::Served,
     sessions::{PASSWORD, QUICK_HASH, SLOW_HASH},
@@ -24,6 +25,7 @@ const SECRETS: &[&str] = &[
     "73eb8ea6cd2aa631",
     "private-agent",
     "private-cookie",
+    "private-state",
     "Jonathan",
     "Doe-Roe",
     "jon.doe",
@@ -76,6 +78,8 @@ async fn traffic(address: SocketAddr) -> Vec<Answer> {
     let ecgrid = Client::ecgrid(address, ECGRID_KEY)
         .header("prefer", "handling=lenient")
         .header("user-agent", "private-agent")
+        .header("tracestate", "vendor=private-state")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
         .header("cookie", "private-cookie");
     let textus = Client::textus(address, TEXTUS_TOKEN).header("prefer", "handling=lenient");
     let mut answers = Vec::new();
@@ -123,7 +127,13 @@ async fn logs_errors_and_reports_hold_no_secret() {
     let (_ecgrid, textus, config) = stand_ins().await;
     let text = std::fs::read_to_string(config.path()).unwrap();
     std::fs::write(config.path(), text.replace(SLOW_HASH, QUICK_HASH)).unwrap();
-    let (served, config) = aside(move || (Served::start(&config, &[("RUST_LOG", "trace")]), config)).await;
+    let collector = Collector::start().await;
+    let endpoint = format!("http://{}", collector.address);
+    let (served, config) = aside(move || {
+        let variables = [("RUST_LOG", "trace"), ("INTERLINGUA_TRACES__ENDPOINT", &endpoint)];
+        (Served::start(&config, &variables), config)
+    })
+    .await;
     let [crossed, pass, admin] = served.addresses;
     textus.fail(3, http::StatusCode::INTERNAL_SERVER_ERROR);
     let mut answers = traffic(crossed).await;
@@ -152,6 +162,9 @@ async fn logs_errors_and_reports_hold_no_secret() {
     drop(config);
     assert_eq!(code, Some(0));
     holds_no_secret("the log", &log);
+    holds_no_secret("the spans", &collector.text());
+    let spans = collector.spans();
+    assert!(spans.len() > answers.len(), "the spans are not those of these requests: {}", spans.len());
     assert!(refused >= 10 && reported >= 2, "{refused} refused, {reported} reported: too few to prove anything");
     assert!(log.matches("\"request refused\"").count() >= 10, "the log is not the one of these requests");
 }

@@ -50,10 +50,7 @@ impl Served {
         while addresses.len() < 3 {
             let start = seen.len();
             assert!(lines.read_line(&mut seen).unwrap() > 0, "it ended: {seen}");
-            let event: Value = serde_json::from_str(&seen[start..]).unwrap_or_default();
-            if matches!(event["message"].as_str(), Some("listening" | "admin listening")) {
-                addresses.push(event["address"].as_str().unwrap().parse().unwrap());
-            }
+            addresses.extend(listening(&seen[start..]));
         }
         let log = thread::spawn(move || {
             lines.read_to_string(&mut seen).unwrap();
@@ -80,6 +77,15 @@ impl Served {
         let code = self.child.wait().unwrap().code();
         (code, self.log.take().unwrap().join().unwrap())
     }
+}
+
+/// Where something listens, as a line of the log has it in either format.
+fn listening(line: &str) -> Option<SocketAddr> {
+    let Ok(event) = serde_json::from_str::<Value>(line) else {
+        return line.trim_end().split_once("listening address=")?.1.parse().ok();
+    };
+    let is_ours = matches!(event["message"].as_str(), Some("listening" | "admin listening"));
+    is_ours.then(|| event["address"].as_str().unwrap().parse().unwrap())
 }
 
 /// A test that fails leaves nothing running.

@@ -17,7 +17,9 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use interlingua_core::{Adapter, CredentialStyle, Dialect, SchemaError, Validator};
 use interlingua_links::{AddError, Links, Options, StoreError, open};
-use tokio::sync::watch;
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::SdkTracer;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use tower::service_fn;
 
@@ -36,6 +38,7 @@ use crate::{
     room::Room,
     route::{Lasting, Route, Routes, Shared},
     server::{self, Listening, Now, Socket},
+    spans::Traces,
     tokens::Tokens,
     upkeep::upkeep,
     upstream::Upstream,
@@ -94,7 +97,8 @@ impl Gateway {
 
     /// The same with somebody who can read the configuration again.
     pub(crate) async fn start_with(config: Config, reloads: Reloads) -> Result<Running, StartError> {
-        let service = Service::new(&config).await?;
+        let traces = config.traces.as_ref().map(Traces::start).transpose().map_err(StartError::Traces)?;
+        let service = Service::with(&config, traces.as_ref().map(Traces::tracer)).await?;
         let room = Room::new(&config.limits);
         let connections = Connections::new(patience(&config.limits));
         let mut ports = Ports::new(Arc::clone(&connections));
@@ -113,7 +117,7 @@ impl Gateway {
         let admin = Admin { service: Arc::clone(&service), reloads: Arc::clone(&reloads), ready: Arc::clone(&ready) };
         let admin = AdminPort::open(admin_socket, admin, &config.limits);
         let upkeep = upkeep(shared.links.writes(), shared.lease, config.journal.keep);
-        Ok(Running { config, service, room, connections, ports, admin, stop, ready, reloads, upkeep })
+        Ok(Running { config, service, room, connections, ports, admin, stop, ready, reloads, upkeep, traces })
     }
 }
 
@@ -131,6 +135,9 @@ const ADMIN: Patience = Patience { connections: 100, per_address: 100, wait: Dur
 
 /// The largest head of an operator's request.
 const ADMIN_HEAD: usize = 32 << 10;
+
+/// How long a stop waits at most for the collector of traces, within the drain time.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Where the operator's own endpoints are.
 #[derive(Debug)]
@@ -190,11 +197,16 @@ impl Service {
     ///
     /// An adapter's schema or the link store cannot be used, or the configured links contradict those in the store.
     pub(crate) async fn new(config: &Config) -> Result<Self, StartError> {
+        Self::with(config, None).await
+    }
+
+    /// The same, with what makes spans.
+    async fn with(config: &Config, tracer: Option<SdkTracer>) -> Result<Self, StartError> {
         let (key, lease) = (config.journal.key.clone(), config.journal.lease);
         let options = Options { ranges: config.ids.clone(), key, lease, ..Options::default() };
         let links = open(&config.store, &options).await.map_err(StartError::Store)?;
         add(&*links, config).await?;
-        Self::of(config, Lasting::new(links), |_, _| None)
+        Self::of(config, Lasting::new(links, tracer), |_, _| None)
     }
 
     /// What another configuration turns into, where `config` is the one of this. An upstream that stays as it is keeps its
@@ -234,7 +246,7 @@ impl Service {
             };
             upstreams.insert(name.clone(), Arc::new(upstream));
         }
-        let Lasting { links, reports, metrics, writes, releases, busy, session_key } = lasting;
+        let Lasting { links, reports, metrics, writes, releases, busy, session_key, tracer } = lasting;
         let tokens = Tokens::new(&config.sessions, &session_key);
         let shared = Shared {
             links,
@@ -254,6 +266,7 @@ impl Service {
             busy,
             keep_answers: config.repeats.keep,
             session_key,
+            tracer,
         };
         Ok(Self { shared: Arc::new(shared), upstreams, adapters })
     }
@@ -265,7 +278,7 @@ impl Service {
             .iter()
             .map(|route| self.route(route))
             .collect::<Result<_, _>>()
-            .map(|routes| Routes::new(routes, &self.shared.metrics.nobody))
+            .map(|routes| Routes::new(routes, &self.shared))
     }
 
     /// # Errors
@@ -353,6 +366,7 @@ pub struct Running {
     ready: Arc<AtomicBool>,
     pub(crate) reloads: Arc<Reloads>,
     upkeep: AbortOnDropHandle<()>,
+    traces: Option<Traces>,
 }
 
 impl Running {
@@ -378,7 +392,7 @@ impl Running {
     /// # Errors
     ///
     /// It is not good, a port cannot be bound, or something has changed that cannot while the gateway is at work: where
-    /// and how links and writes are kept, the stand-ins, and whether a listener speaks TLS. What was at work before still
+    /// and how links and writes are kept, how the log is written, where traces go, the stand-ins, and whether a listener speaks TLS. What was at work before still
     /// is then; a contradiction among links may be found after some were added.
     pub async fn reload(&mut self, config: Config) -> Result<(), StartError> {
         if let Some(key) = fixed(&self.config, &config) {
@@ -420,8 +434,9 @@ impl Running {
         // Nobody may look after what is left any more; then there is nobody to tell.
         let _ = self.stop.send(true);
         self.ports.stop();
+        let (began, drain) = (Instant::now(), self.config.limits.drain);
         let shared = Arc::clone(&self.service.load().shared);
-        let finished = server::within(self.config.limits.drain, async {
+        let finished = server::within(drain, async {
             self.ports.stopped().await;
             // Writes whose clients have gone away are no less writes.
             shared.writes.close();
@@ -434,6 +449,9 @@ impl Running {
         self.admin.listening.stop();
         drop(self.upkeep);
         shared.links.close().await;
+        if let Some(traces) = self.traces {
+            traces.stop(drain.saturating_sub(began.elapsed()).min(FLUSH)).await;
+        }
         finished
     }
 }
@@ -445,6 +463,8 @@ fn fixed(now: &Config, next: &Config) -> Option<&'static str> {
         ("links.ids", now.ids != next.ids),
         ("journal.key", now.journal.key != next.journal.key),
         ("journal.lease", now.journal.lease != next.journal.lease),
+        ("log", now.log != next.log),
+        ("traces", now.traces != next.traces),
         ("sandbox", now.sandbox != next.sandbox),
     ]
     .into_iter()
@@ -469,6 +489,8 @@ pub enum StartError {
     Links(String),
     /// The link store cannot be used.
     Store(StoreError),
+    /// Traces cannot be sent.
+    Traces(ExporterBuildError),
     /// This cannot change while the gateway is at work.
     Fixed(&'static str),
 }
@@ -483,6 +505,7 @@ impl fmt::Display for StartError {
             Self::Upstream(name) => write!(f, "there is no upstream {name}"),
             Self::Links(reason) => write!(f, "the configured links contradict those that are kept: {reason}"),
             Self::Store(error) => write!(f, "links.store: {error}"),
+            Self::Traces(error) => write!(f, "traces: {error}"),
             Self::Fixed(what) => {
                 write!(f, "{what} cannot change while the gateway is at work; restart it, or leave that as it was")
             }
@@ -496,6 +519,7 @@ impl std::error::Error for StartError {
             Self::Bind(_, error) => Some(error),
             Self::Schema(_, error) => Some(error),
             Self::Store(error) => Some(error),
+            Self::Traces(error) => Some(error),
             Self::Dialect(_) | Self::Declaration(..) | Self::Upstream(_) | Self::Links(_) | Self::Fixed(_) => None,
         }
     }

@@ -45,6 +45,7 @@ mod sessions;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod spans;
 mod stack;
 mod target;
 mod tokens;

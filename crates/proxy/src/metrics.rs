@@ -92,7 +92,11 @@ impl Verb {
         Self(METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len()))
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn is_known(self) -> bool {
+        self.0 < METHODS.len()
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         // As OpenTelemetry calls what nobody has heard of.
         const NAMES: [&str; METHODS.len() + 1] =
             ["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE", "_OTHER"];
@@ -227,19 +231,32 @@ impl Pair {
 
     /// Counts a request.
     pub(crate) fn count(&self, Request { method, status, took, seen }: Request<'_>) {
-        let name = seen.operation.get().copied().unwrap_or_default();
-        let named = |operation: &&Operation| operation.name == name;
-        let Some(operation) = self.operations.iter().find(named).or(self.operations.last()) else { return };
+        let Some(operation) = self.operation(seen) else { return };
         operation.requests.observe(method, status, took);
         operation.calls.add(u64::from(seen.calls.load(Relaxed)));
-        if self.translates && operation.is_own {
-            operation.translations[Outcome::of(seen) as usize].add(1);
+        if let Some(outcome) = self.translated(operation, seen) {
+            operation.translations[outcome as usize].add(1);
         }
         let Some(failure) = seen.failure.get() else { return };
         self.failures[failure.kind.position()][failure.fault as usize].add(1);
         if failure.effect == Effect::NothingSent && matches!(failure.kind, ErrorKind::Malformed | ErrorKind::Invalid) {
             operation.invalid.add(1);
         }
+    }
+
+    /// What came of a request, if it was to be translated, as labels have it.
+    pub(crate) fn outcome(&self, seen: &Seen) -> Option<&'static str> {
+        let outcome = self.translated(self.operation(seen)?, seen);
+        outcome.map(|outcome| Outcome::NAMES[outcome as usize])
+    }
+
+    fn operation(&self, seen: &Seen) -> Option<&Operation> {
+        let name = seen.operation.get().copied().unwrap_or_default();
+        self.operations.iter().find(|operation| operation.name == name).or(self.operations.last())
+    }
+
+    fn translated(&self, operation: &Operation, seen: &Seen) -> Option<Outcome> {
+        (self.translates && operation.is_own).then(|| Outcome::of(seen))
     }
 
     /// Counts what a translation could not carry.
@@ -354,7 +371,7 @@ impl Calls {
 }
 
 /// A kind as labels are spelled: `bad_reply`.
-fn word(kind: ErrorKind) -> String {
+pub(crate) fn word(kind: ErrorKind) -> String {
     let mut word = String::new();
     for letter in format!("{kind:?}").chars() {
         if letter.is_ascii_uppercase() && !word.is_empty() {

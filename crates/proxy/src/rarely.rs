@@ -23,8 +23,13 @@ struct Count {
 impl Rarely {
     /// Counts one more; how many there were, if it is time to tell.
     pub(crate) fn tell(&self) -> Option<u64> {
+        self.tell_of(1)
+    }
+
+    /// The same with so many more.
+    pub(crate) fn tell_of(&self, more: u64) -> Option<u64> {
         let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        count.untold += 1;
+        count.untold += more;
         if count.told.is_some_and(|told| told.elapsed() < PAUSE) {
             return None;
         }

@@ -8,6 +8,7 @@ use interlingua_core::{
     Sessions, UserId, Validator,
 };
 use interlingua_links::{Links, Writes};
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) keep_answers: Duration,
     /// What tokens of sessions are signed with where the configuration has no key.
     pub(crate) session_key: SessionKey,
+    /// What makes spans, where traces are on.
+    pub(crate) tracer: Option<SdkTracer>,
 }
 
 /// What outlives a configuration: what is kept, and what is under way.
@@ -84,11 +87,12 @@ pub(crate) struct Lasting {
     pub(crate) releases: TaskTracker,
     pub(crate) busy: Busy,
     pub(crate) session_key: SessionKey,
+    pub(crate) tracer: Option<SdkTracer>,
 }
 
 impl Lasting {
     /// With these links, and nothing else yet.
-    pub(crate) fn new(links: Arc<dyn Links>) -> Self {
+    pub(crate) fn new(links: Arc<dyn Links>, tracer: Option<SdkTracer>) -> Self {
         let (writes, releases) = (TaskTracker::new(), TaskTracker::new());
         Self {
             links,
@@ -98,13 +102,14 @@ impl Lasting {
             releases,
             busy: Busy::default(),
             session_key: rand::random::<[u8; 32]>().into(),
+            tracer,
         }
     }
 }
 
 impl Shared {
     pub(crate) fn lasting(&self) -> Lasting {
-        let Self { links, reports, metrics, writes, releases, busy, session_key, .. } = self;
+        let Self { links, reports, metrics, writes, releases, busy, session_key, tracer, .. } = self;
         Lasting {
             links: Arc::clone(links),
             metrics: Arc::clone(metrics),
@@ -113,6 +118,7 @@ impl Shared {
             releases: releases.clone(),
             busy: busy.clone(),
             session_key: session_key.clone(),
+            tracer: tracer.clone(),
         }
     }
 }
@@ -258,15 +264,15 @@ impl fmt::Debug for Route {
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
     routes: Arc<Vec<Arc<Route>>>,
-    nobody: Arc<Pair>,
+    shared: Arc<Shared>,
 }
 
 impl Routes {
-    /// Requests that none of them is for are counted with `nobody`.
-    pub(crate) fn new(mut routes: Vec<Arc<Route>>, nobody: &Arc<Pair>) -> Self {
+    /// With what they have in common.
+    pub(crate) fn new(mut routes: Vec<Arc<Route>>, shared: &Arc<Shared>) -> Self {
         // The longest prefix first, so that the first one that fits is the nearest.
         routes.sort_by_key(|route| std::cmp::Reverse(route.face.dialect().prefix.len()));
-        Self { routes: Arc::new(routes), nobody: Arc::clone(nobody) }
+        Self { routes: Arc::new(routes), shared: Arc::clone(shared) }
     }
 
     /// The route of a path.
@@ -276,6 +282,11 @@ impl Routes {
 
     /// What is counted of requests that no route is for.
     pub(crate) fn nobody(&self) -> &Pair {
-        &self.nobody
+        &self.shared.metrics.nobody
+    }
+
+    /// What makes spans, where traces are on.
+    pub(crate) fn tracer(&self) -> Option<&SdkTracer> {
+        self.shared.tracer.as_ref()
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use interlingua_core::{Effect, Error, ErrorKind, Fault};
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio::time::Instant;
 use uuid::{Builder, fmt::Hyphenated};
 
@@ -18,6 +19,7 @@ use crate::{
     metrics::{self, Pair, Verb},
     repeat_key::RepeatKey,
     route::Route,
+    spans::{CallSpan, RequestSpan},
 };
 
 /// The header that names a request, in and out and towards the upstream.
@@ -37,8 +39,10 @@ pub(crate) struct Context {
     traceparent: Option<HeaderValue>,
     tracestate: Option<HeaderValue>,
     pub(crate) started: Instant,
-    method: Verb,
+    pub(crate) method: Verb,
     pub(crate) seen: Arc<Seen>,
+    /// Where traces are on, and somebody waits for what comes of it.
+    pub(crate) span: Option<RequestSpan>,
 }
 
 /// What the layers learn of a request on its way, for the event at its end.
@@ -82,7 +86,7 @@ pub(crate) struct Failure {
 impl Context {
     /// A request of our own.
     pub(crate) fn new() -> Self {
-        Self::of(&Method::GET, &HeaderMap::new())
+        Self::of(&Method::GET, &HeaderMap::new(), None)
     }
 
     /// What is done without a request of the client of this name, but for it.
@@ -93,11 +97,12 @@ impl Context {
         context
     }
 
-    /// A client's request: its own id where that is one, else a fresh one.
-    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
+    /// A client's request: its own id where that is one, else a fresh one; and its own trace, or a fresh one where there is
+    /// a tracer.
+    pub(crate) fn of(method: &Method, headers: &HeaderMap, tracer: Option<&SdkTracer>) -> Self {
         let request_id = headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned();
         let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())).cloned();
-        Self {
+        let mut context = Self {
             request_id: request_id.unwrap_or_else(fresh_id),
             // A state without a valid parent is to be ignored (W3C Trace Context, section 3.3).
             tracestate: traceparent.as_ref().and_then(|_| headers.get(TRACESTATE)).cloned(),
@@ -105,7 +110,11 @@ impl Context {
             started: Instant::now(),
             method: Verb::of(method),
             seen: Arc::default(),
-        }
+            span: None,
+        };
+        let begin = |tracer| RequestSpan::begin(tracer, context.method, context.id(), context.traceparent.as_ref());
+        context.span = tracer.map(begin);
+        context
     }
 
     /// The context that a request was given; a fresh one where it has none.
@@ -160,7 +169,7 @@ impl Context {
     }
 
     /// The name of the upstream that the request is for.
-    fn upstream<'a>(&'a self, route: &'a Route) -> &'a str {
+    pub(crate) fn upstream<'a>(&'a self, route: &'a Route) -> &'a str {
         self.seen.upstream.get().map_or(&route.upstream.name, String::as_str)
     }
 
@@ -184,10 +193,14 @@ impl Context {
         let upstream = route.map_or("", |route| self.upstream(route));
         let client = self.client();
         let operation = seen.operation.get().copied().unwrap_or_default();
-        let fault = self.fault(status).map(Fault::name);
+        let fault = self.fault(status);
         if let Some(route) = route {
             self.count(route.metrics_of(upstream), status);
         }
+        if let Some(span) = &self.span {
+            span.end(self, route, status, fault);
+        }
+        let fault = fault.map(Fault::name);
         let (status, refused) = (status.as_u16(), status.is_client_error());
         let duration_ms = self.started.elapsed().as_secs_f64() * 1000.0;
         let (calls, dropped, narrowed) =
@@ -235,12 +248,14 @@ impl Context {
         }
     }
 
-    /// Puts id and trace into the headers of a request to an upstream.
-    pub(crate) fn pass_on(&self, headers: &mut HeaderMap) {
+    /// Puts id and trace into the headers of a request to an upstream. It is part of the call's span, and of what the client
+    /// is part of where there is none.
+    pub(crate) fn pass_on(&self, call: &CallSpan, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, self.request_id.clone());
-        for (name, value) in [(TRACEPARENT, &self.traceparent), (TRACESTATE, &self.tracestate)] {
+        let traceparent = call.traceparent().or_else(|| self.traceparent.clone());
+        for (name, value) in [(TRACEPARENT, traceparent), (TRACESTATE, self.tracestate.clone())] {
             match value {
-                Some(value) => headers.insert(name, value.clone()),
+                Some(value) => headers.insert(name, value),
                 None => headers.remove(name),
             };
         }
@@ -292,7 +307,7 @@ mod tests {
             .insert(TRACEPARENT, HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let mut sent = HeaderMap::new();
-        Context::of(&Method::GET, &headers).pass_on(&mut sent);
+        Context::of(&Method::GET, &headers, None).pass_on(&CallSpan::none(), &mut sent);
         assert_eq!(sent, headers);
     }
 
@@ -303,7 +318,7 @@ mod tests {
         headers.insert(TRACEPARENT, HeaderValue::from_static("00-0-0-01"));
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
         let mut sent = headers.clone();
-        Context::of(&Method::GET, &headers).pass_on(&mut sent);
+        Context::of(&Method::GET, &headers, None).pass_on(&CallSpan::none(), &mut sent);
         assert_eq!(sent[REQUEST_ID].len(), 36);
         assert_eq!(sent.len(), 1);
     }

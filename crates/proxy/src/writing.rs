@@ -63,7 +63,8 @@ impl<T: Send + 'static> Drop for Write<T> {
                 Ok(_) => tracing::info!(request.id = id, operation, "a write was done after its client went away"),
                 Err(error) => tracing::warn!(
                     request.id = id, operation, error.kind = ?error.kind(), error.effect = error.effect().name(),
-                    error.message = %error, "a write failed after its client went away"
+                    // As text, which a line break in it cannot make two lines of.
+                    error.message = error.to_string(), "a write failed after its client went away"
                 ),
             }
         });

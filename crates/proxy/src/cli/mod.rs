@@ -19,7 +19,11 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{Gateway, config::Config, log::JsonLines};
+use crate::{
+    Gateway,
+    config::{Config, LogFormat},
+    log::JsonLines,
+};
 
 /// The document, or the list, was refused; or what was asked for is not there.
 const REFUSED: u8 = 1;
@@ -180,10 +184,16 @@ fn print(data: &[u8]) {
     let _ = output.write_all(data).and_then(|()| output.write_all(b"\n"));
 }
 
-/// Logs to standard error: text for a person, JSON for everything else.
-fn log() {
+/// Logs to standard error: in that format, or else text for a person and JSON for everything else.
+fn log(format: Option<LogFormat>) {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_seen = io::stderr().is_terminal();
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
-    if io::stderr().is_terminal() { builder.init() } else { builder.event_format(JsonLines).init() }
+    // No colours for whoever sees none.
+    let builder = if is_seen { builder } else { builder.with_ansi(false) };
+    match format.unwrap_or(if is_seen { LogFormat::Text } else { LogFormat::Json }) {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.event_format(JsonLines).init(),
+    }
 }

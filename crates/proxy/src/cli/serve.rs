@@ -11,7 +11,7 @@ use crate::{Gateway, config::Config, gateway::StartError, reload::Reloads};
 /// Serves as the configuration says, and as it says later on, until the process is told to stop.
 pub(super) fn serve(gateway: &Gateway, file: Option<&Path>) -> Result<(), Failed> {
     let config = load(gateway, file)?;
-    log();
+    log(config.log);
     descriptors::raise();
     if let Some(warning) = descriptors::warning(&config) {
         tracing::warn!("{warning}");

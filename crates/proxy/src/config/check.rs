@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     Breaker, Client, ClientKey, ClientRoute, Config, ConfigErrors, Files, Journal, Limits, Listener, OnCrash, Rate,
-    Repeats, Route, Sandbox, Upstream,
+    Repeats, Route, Sandbox, Traces, Upstream,
     entry::Dialects,
     error::{Report, suggestion},
     file::{self, File},
@@ -77,6 +77,7 @@ impl<'a> Check<'a> {
         let journal = self.journal(&file.journal, store.as_ref());
         let sessions = self.sessions(&file.sessions);
         let sandbox = self.sandbox(&file.sandbox);
+        let traces = self.traces(file.traces);
         match (file.admin.address, limits, journal, store, keep, sessions) {
             (Some(admin), Some(limits), Some(journal), Some(store), Some(keep), Some(sessions))
                 if self.report.is_empty() =>
@@ -92,6 +93,8 @@ impl<'a> Check<'a> {
                     store,
                     repeats: Repeats { keep },
                     sessions,
+                    log: file.log.format.map(|format| format.0),
+                    traces,
                     ids,
                     users,
                     scopes,
@@ -188,6 +191,15 @@ impl<'a> Check<'a> {
             self.report.add(&Key::of(["journal", "lease"]), advice);
         }
         Some(Journal { key, on_crash, keep: raw.keep?.0, lease })
+    }
+
+    /// Where traces go.
+    fn traces(&mut self, raw: file::Traces) -> Option<Traces> {
+        let (endpoint, ratio) = (raw.endpoint?, raw.ratio?.0);
+        if !endpoint.prefix().is_empty() {
+            self.report.add(&Key::of(["traces", "endpoint"]), "expected no path: OTLP over gRPC has its own");
+        }
+        Some(Traces { endpoint, ratio })
     }
 
     /// A time that leaves time to do something.

@@ -10,13 +10,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Grant, OnCrash, OnPartial,
+    Grant, LogFormat, OnCrash, OnPartial,
     base_url::BaseUrl,
     entry::Entry,
     error::suggestion,
     secret::{CredentialSource, KeySource, OwnKeySource, PasswordSource},
     tls::Lowest,
-    units::{Age, Count, Number, Size, Span},
+    units::{Age, Count, Number, Part, Size, Span},
 };
 
 /// The lowest layer.
@@ -52,6 +52,9 @@ keep = "24h"
 [sessions]
 lifetime = "1h"
 longest = "24h"
+
+[traces]
+ratio = 1.0
 "#;
 
 /// What holds for an upstream that does not say otherwise.
@@ -83,6 +86,8 @@ pub(super) struct File {
     pub(super) links: Links,
     pub(super) repeats: Repeats,
     pub(super) sessions: Sessions,
+    pub(super) log: Log,
+    pub(super) traces: Traces,
     pub(super) mapping: Mapping,
     /// By dialect, then by the dialect's word.
     pub(super) roles: BTreeMap<String, BTreeMap<String, RoleName>>,
@@ -162,6 +167,23 @@ pub(super) struct Sessions {
     pub(super) key: Option<OwnKeySource>,
     pub(super) lifetime: Option<Span>,
     pub(super) longest: Option<Span>,
+}
+
+/// What is told of what happens.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Log {
+    /// `None` is what fits whoever reads it.
+    pub(super) format: Option<Format>,
+}
+
+/// Where traces go, and how many.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct Traces {
+    /// `None`: there are none.
+    pub(super) endpoint: Option<BaseUrl>,
+    pub(super) ratio: Option<Part>,
 }
 
 /// What the words of the dialects mean.
@@ -442,6 +464,19 @@ impl TryFrom<String> for Crash {
     fn try_from(word: String) -> Result<Self, Self::Error> {
         let words = [("report", OnCrash::Report), ("finish", OnCrash::Finish), ("undo", OnCrash::Undo)];
         choose(&word, words).map(Self)
+    }
+}
+
+/// How the log is written, by its word.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Format(pub(super) LogFormat);
+
+impl TryFrom<String> for Format {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        choose(&word, [("json", LogFormat::Json), ("text", LogFormat::Text)]).map(Self)
     }
 }
 

@@ -82,6 +82,10 @@ pub struct Config {
     pub repeats: Repeats,
     /// What clients that log in get.
     pub sessions: Sessions,
+    /// How the log is written. Default: as text on a terminal, as JSON elsewhere.
+    pub log: Option<LogFormat>,
+    /// Where traces go. Default: there are none.
+    pub traces: Option<Traces>,
     /// From which numbers ids are made for users of other dialects, by dialect.
     pub ids: Ranges,
     /// The users whose ids belong together. No id stands in two of them.
@@ -165,6 +169,24 @@ pub enum OnPartial {
 pub struct Repeats {
     /// How long what came of a request is told to those who repeat it. Default: 24 hours.
     pub keep: Duration,
+}
+
+/// How the log is written: one event a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A JSON object.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+/// Where traces go, and how many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// The collector, which speaks OTLP over gRPC.
+    pub endpoint: BaseUrl,
+    /// Which part of the traces that begin here is kept. Default: all.
+    pub ratio: f64,
 }
 
 /// A server that is called.
@@ -341,6 +363,8 @@ impl fmt::Debug for Config {
             .field("store", &self.store)
             .field("repeats", &self.repeats)
             .field("sessions", &self.sessions)
+            .field("log", &self.log)
+            .field("traces", &self.traces)
             .field("ids", &self.ids)
             .field("users", &self.users.len())
             .field("scopes", &self.scopes.len())

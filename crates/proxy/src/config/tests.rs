@@ -426,6 +426,12 @@ fn values_of_the_wrong_kind() {
          not text",
     );
     let span = "expected a length of time with its unit, such as \"500ms\", \"10s\" or \"2m\", and at most \"24h\"";
+    check_more("[log]\nformat = \"xml\"", "12:1: log.format: nothing is called `xml`; known are `json`, `text`");
+    check_more("[traces]\nratio = 1.5", "12:1: traces.ratio: expected a number from 0 to 1, such as 0.1");
+    check_more(
+        "[traces]\nendpoint = \"http://127.0.0.1:4317/v1/traces\"",
+        "12:1: traces.endpoint: expected no path: OTLP over gRPC has its own",
+    );
     check_more("[limits]\ndeadline = 30", &format!("12:1: limits.deadline: {span}"));
     check_more(
         "[limits]\ndeadline = \"0s\"",

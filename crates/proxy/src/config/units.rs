@@ -106,6 +106,31 @@ impl TryFrom<Scalar> for Number {
     }
 }
 
+/// A part of a whole: `0.1`, and at most `1`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "Decimal")]
+pub(super) struct Part(pub(super) f64);
+
+/// A number or a text, as [`Scalar`].
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number or text")]
+enum Decimal {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Decimal> for Part {
+    type Error = &'static str;
+
+    fn try_from(decimal: Decimal) -> Result<Self, Self::Error> {
+        let part = match decimal {
+            Decimal::Number(number) => Some(number),
+            Decimal::Text(text) => text.parse().ok(),
+        };
+        part.filter(|part| (0.0..=1.0).contains(part)).map(Self).ok_or("expected a number from 0 to 1, such as 0.1")
+    }
+}
+
 /// Digits and a unit, in the smallest of the units.
 fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -121,6 +146,14 @@ mod tests {
     #[track_caller]
     fn check_size(text: &str, expected: Option<usize>) {
         assert_eq!(Size::try_from(Scalar::Text(text.to_owned())).ok(), expected.map(Size), "{text}");
+    }
+
+    #[test]
+    fn parts() {
+        let part = |text: &str| Part::try_from(Decimal::Text(text.to_owned())).ok();
+        assert_eq!([part("0"), part("0.25"), part("1")], [0.0, 0.25, 1.0].map(|part| Some(Part(part))));
+        assert_eq!([part("-0.1"), part("1.1"), part("NaN"), part("10%"), part("")], [None; 5]);
+        assert_eq!(Part::try_from(Decimal::Number(0.5)), Ok(Part(0.5)));
     }
 
     #[test]

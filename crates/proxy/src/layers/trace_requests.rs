@@ -59,7 +59,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let context = Context::of(request.method(), request.headers());
+        let context = Context::of(request.method(), request.headers(), self.routes.tracer());
         // A path that has no normal form is refused further down, in the words of the face that it comes nearest to.
         if let Ok(target) = target::normal(request.uri()) {
             *request.uri_mut() = target;

@@ -48,6 +48,7 @@ use crate::{
     executor::Stage,
     metrics::Calls,
     relay::Upload,
+    spans::CallSpan,
     trace::Context,
 };
 use again::{Again, Tries};
@@ -65,7 +66,7 @@ use share::Share;
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) adapter: Arc<dyn Adapter>,
-    authority: Authority,
+    pub(crate) authority: Authority,
     host: HeaderValue,
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
@@ -219,8 +220,10 @@ impl Upstream {
     ///
     /// There is no answer; the effect tells whether the request can have arrived.
     pub(crate) async fn send(&self, message: Message<Bytes>, context: &Context, deadline: Instant) -> Result<Reply> {
-        let Outgoing { request, terms } = self.outgoing(message, context, deadline)?;
-        self.exchange.clone().oneshot(Outgoing { request: Whole::new(request), terms }).await
+        let (Outgoing { request, terms }, span) = self.outgoing(message, context, deadline)?;
+        let result = self.exchange.clone().oneshot(Outgoing { request: Whole::new(request), terms }).await;
+        span.end(result.as_ref().map(|reply| reply.status).map_err(Error::kind));
+        result
     }
 
     /// Sends a request whose body is still arriving, and gives the answer as soon as its head is there. What else is set
@@ -230,19 +233,28 @@ impl Upstream {
     ///
     /// There is no answer; the effect tells whether the request can have arrived.
     pub(crate) async fn open(&self, message: Message<Upload>, context: &Context) -> Result<Response<Incoming>> {
-        let outgoing = self.outgoing(message, context, Instant::now() + self.timeout)?;
-        self.open.clone().oneshot(outgoing).await
+        let (outgoing, span) = self.outgoing(message, context, Instant::now() + self.timeout)?;
+        let result = self.open.clone().oneshot(outgoing).await;
+        span.end(result.as_ref().map(Response::status).map_err(|error| error.kind()));
+        result
     }
 
-    fn outgoing<B>(&self, message: Message<B>, context: &Context, deadline: Instant) -> Result<Outgoing<Request<B>>> {
+    fn outgoing<B>(
+        &self,
+        message: Message<B>,
+        context: &Context,
+        deadline: Instant,
+    ) -> Result<(Outgoing<Request<B>>, CallSpan)> {
         let Message { method, target, mut headers, body, access, repeatable, begun } = message;
         headers.insert(HOST, self.host.clone());
         let own = self.credentials.get(context.client());
         headers.insert(self.credential.0.clone(), own.unwrap_or(&self.credential.1).clone());
-        context.pass_on(&mut headers);
+        let uri = self.path(&target)?;
+        let span = CallSpan::begin(context, &method, &target, self);
+        context.pass_on(&span, &mut headers);
         let mut request = Request::new(body);
         *request.method_mut() = method;
-        *request.uri_mut() = self.path(&target)?;
+        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let terms = Terms {
             access,
@@ -252,7 +264,7 @@ impl Upstream {
             client: context.seen.client.get().cloned().unwrap_or_default(),
             end: deadline.min(Instant::now() + self.timeout),
         };
-        Ok(Outgoing { request, terms })
+        Ok((Outgoing { request, terms }, span))
     }
 
     /// What a request line has: the path and query of a target.
