@@ -10,7 +10,7 @@ use http::{Request, Response};
 use interlingua_core::Error;
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{Answering, BoxError};
 use crate::{body::Body, connections::Connection, route::Route, trace::Context};
 
 /// See the module.
@@ -33,12 +33,11 @@ pub(crate) struct Authenticated<S> {
 
 impl<S, B> Service<Request<B>> for Authenticated<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<Body>, Error = BoxError, Future = Answering>,
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -46,7 +45,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match known(&request) {
-            Ok(()) => Box::pin(self.inner.call(request)),
+            Ok(()) => self.inner.call(request),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
     }
