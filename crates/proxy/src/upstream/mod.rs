@@ -268,10 +268,7 @@ impl Guards {
         BoxCloneSyncService::new(
             ServiceBuilder::new()
                 .layer(RetryLayer::new(again)) // outermost: every try passes the guards again
-                .layer(GuardLayer(heed))
-                .layer(GuardLayer(breaker))
-                .layer(GuardLayer(crowd))
-                .layer(GuardLayer(share)) // innermost: it counts what is sent
+                .layer(GuardLayer::new((heed, (breaker, (crowd, share))))) // the last counts what is sent
                 .service(exchange),
         )
     }
@@ -279,13 +276,7 @@ impl Guards {
     /// The same without tries, for a body that arrives can be sent once.
     fn around_open(&self, open: Open) -> BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error> {
         let Self { heed, breaker, share, .. } = self.clone();
-        BoxCloneSyncService::new(
-            ServiceBuilder::new()
-                .layer(GuardLayer(heed))
-                .layer(GuardLayer(breaker))
-                .layer(GuardLayer(share))
-                .service(open),
-        )
+        BoxCloneSyncService::new(ServiceBuilder::new().layer(GuardLayer::new((heed, (breaker, share)))).service(open))
     }
 }
 
