@@ -34,7 +34,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
     header::{ACCEPT, CONTENT_TYPE, HOST, InvalidHeaderValue, USER_AGENT},
-    uri::{Authority, PathAndQuery},
+    uri::PathAndQuery,
 };
 use hyper::body::Incoming;
 use interlingua_core::{Access, Adapter, Call, CredentialStyle, Effect, Error, ErrorKind, Reply, Result, Validator};
@@ -65,7 +65,8 @@ use share::Share;
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) adapter: Arc<dyn Adapter>,
-    authority: Authority,
+    /// Which server it is: two upstreams of one server have the same users.
+    pub(crate) server: String,
     host: HeaderValue,
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
@@ -132,7 +133,7 @@ impl Upstream {
         let credentials = config.credentials.iter().map(|(client, secret)| Ok((client.clone(), value(secret)?)));
         let credentials = credentials.collect::<Result<_, InvalidHeaderValue>>()?;
 
-        let authority = config.base_url.authority().clone();
+        let authority = config.base_url.authority();
         let guards = Guards {
             heed: Guarding::new(Heed::default()),
             breaker: Guarding::new(Breaker::new(config.breaker)),
@@ -146,6 +147,7 @@ impl Upstream {
             Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout, calls: Arc::clone(&calls) };
         Ok(Self {
             name: name.to_owned(),
+            server: format!("{authority}{}", config.base_url.prefix()),
             host: HeaderValue::try_from(authority.as_str())?,
             base_path: config.base_url.prefix().to_owned(),
             credential: (HeaderName::from_static(style.header), value(&config.credential)?),
@@ -153,7 +155,6 @@ impl Upstream {
             timeout: config.timeout,
             exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
             open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd), calls: Arc::clone(&calls) }),
-            authority,
             adapter,
             guards,
             tries,
@@ -171,11 +172,6 @@ impl Upstream {
     pub(crate) fn observed(mut self, validator: &Arc<Validator>) -> Self {
         self.drift = Some(Arc::new(Drift::new(Arc::clone(validator))));
         self
-    }
-
-    /// Which server it is: two upstreams of one server have the same users.
-    pub(crate) fn server(&self) -> String {
-        format!("{}{}", self.authority, self.base_path)
     }
 
     /// What is counted of its calls.
@@ -287,6 +283,6 @@ pub(crate) fn lost(kind: ErrorKind, message: &'static str) -> Error {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("name", &self.name).field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
     }
 }
