@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use super::{
     tls::{self, Failed, Stream},
-    wire::{Io, Wire},
+    wire::Wire,
 };
 use crate::{config::ClientTls, relay::Upload};
 
@@ -42,8 +42,8 @@ impl Connection {
     ///
     /// No TLS comes about; no request was sent.
     pub(crate) async fn new(stream: TcpStream, tls: Option<&ClientTls>) -> Result<Self, Failed> {
-        let wire = Wire::new(stream);
-        let stream = tls::stream(Io(Arc::clone(&wire)), tls).await?;
+        let (wire, io) = Wire::new(stream);
+        let stream = tls::stream(io, tls).await?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failed::default())?;
         Ok(Self { sender, driver: Some(driver), wire })
     }
