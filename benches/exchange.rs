@@ -17,10 +17,11 @@ macro_rules! document {
     };
 }
 
-const ECGRID_UPDATE: &[u8] = document!("ecgrid/update-user-example.request.json");
-const ECGRID_USER: &[u8] = document!("ecgrid/update-user-example.response.json");
-const TEXTUS_UPDATE: &[u8] = document!("textus/update-user-updating-another-user.request.json");
-const TEXTUS_USER: &[u8] = document!("textus/update-user-updating-another-user.response.json");
+pub(crate) const ECGRID_UPDATE: &[u8] = document!("ecgrid/update-user-example.request.json");
+pub(crate) const ECGRID_USER: &[u8] = document!("ecgrid/update-user-example.response.json");
+pub(crate) const ECGRID_CONFIG: &[u8] = document!("ecgrid/update-config-example.response.json");
+pub(crate) const TEXTUS_UPDATE: &[u8] = document!("textus/update-user-updating-another-user.request.json");
+pub(crate) const TEXTUS_USER: &[u8] = document!("textus/update-user-updating-another-user.response.json");
 
 /// One dialect, with its ids for the one user and the one account that are linked.
 pub(crate) struct Side {
@@ -77,9 +78,8 @@ impl Exchange {
 
     /// Sets e-mail address, name and two notifications. It takes two calls.
     pub(crate) fn textus_to_ecgrid() -> Self {
-        let config = document!("ecgrid/update-config-example.response.json");
         let request = Request::new(Method::PUT, "/users/wqyODPA", TEXTUS_UPDATE);
-        let replies = [ECGRID_USER, config].map(Bytes::from_static);
+        let replies = [ECGRID_USER, ECGRID_CONFIG].map(Bytes::from_static);
         Self::new(Side::textus(), Side::ecgrid(), request, replies.into())
     }
 

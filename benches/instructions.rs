@@ -6,6 +6,7 @@
 
 mod exchange;
 mod typed;
+mod whole;
 
 use std::hint::black_box;
 
@@ -15,6 +16,7 @@ use interlingua_core::{Request, http::Method};
 use crate::{
     exchange::{Exchange, refuse},
     typed::{Envelope, RoundTrip, TextusUpdate, TextusUser, TextusUsers, UpdateUser, UserIdInfo, round_trip},
+    whole::{Way, Whole},
 };
 
 /// What happens only the first time is none of a translation's costs, and neither is to tidy up the heap after what was
@@ -130,9 +132,26 @@ fn serde_json_typed(documents: &'static Floor) {
     each(black_box(documents));
 }
 
+/// How many requests are counted together, so that none of them stands out.
+const REQUESTS: usize = 10;
+
+fn served(gateway: Whole) -> &'static Whole {
+    warm(gateway, |gateway| gateway.answer(REQUESTS))
+}
+
+#[library_benchmark(setup = served)]
+#[bench::pass_read(Whole::ecgrid_reads(Way::Straight))]
+#[bench::pass_write(Whole::ecgrid_writes(Way::Straight))]
+#[bench::translated_read(Whole::ecgrid_reads(Way::Crossed))]
+#[bench::translated_write(Whole::ecgrid_writes(Way::Crossed))]
+#[bench::translated_write_of_two(Whole::textus_writes(Way::Crossed))]
+fn gateway(gateway: &'static Whole) {
+    gateway.answer(REQUESTS);
+}
+
 library_benchmark_group!(
     name = translate;
-    benchmarks = request, request_by_schema, plan, reply, reply_by_schema, refused, serde_json_typed
+    benchmarks = request, request_by_schema, plan, reply, reply_by_schema, refused, serde_json_typed, gateway
 );
 
 main!(

@@ -155,8 +155,15 @@ fn what_is_shown_is_a_configuration() {
 }
 
 /// Keys that are there when the operator has something to say, and have no words of their own.
-const OF_THE_OPERATOR: &[&str] =
-    &["/clients/0/user", "/links/accounts", "/links/users", "/listeners/0/routes/0/fields", "/roles", "/sandbox"];
+const OF_THE_OPERATOR: &[&str] = &[
+    "/clients/0/user",
+    "/links/accounts",
+    "/links/users",
+    "/listeners/0/routes/0/fields",
+    "/log",
+    "/roles",
+    "/sandbox",
+];
 
 /// Every key that the schema has is among `shown`, with the value that the schema says, unless its words say what it means
 /// that it is absent.

@@ -227,16 +227,12 @@ impl Dialect {
     ///
     /// There is no such path, or not with this method.
     pub fn find<'a>(&'a self, method: &Method, path: &str) -> Result<(&'a Operation, Vec<String>), NoOperation> {
-        let mut allowed = Vec::new();
-        for operation in &self.operations {
-            if let Some(parameters) = operation.path.matches(path) {
-                if operation.method == *method {
-                    return Ok((operation, parameters));
-                }
-                allowed.push(operation.method.clone());
-            }
-        }
-        Err(if allowed.is_empty() { NoOperation::NoSuchPath } else { NoOperation::MethodNotAllowed(allowed) })
+        let mut with_this_method = self.operations.iter().filter(|operation| operation.method == *method);
+        with_this_method.find_map(|operation| Some((operation, operation.path.matches(path)?))).ok_or_else(|| {
+            let others = self.operations.iter().filter(|operation| operation.path.matches(path).is_some());
+            let allowed: Vec<_> = others.map(|operation| operation.method.clone()).collect();
+            if allowed.is_empty() { NoOperation::NoSuchPath } else { NoOperation::MethodNotAllowed(allowed) }
+        })
     }
 
     /// Whether a path is in the part of the API that the operations are about: at or below the head of one of them,

@@ -25,7 +25,7 @@ use crate::{
     sessions::{self, Asked},
     trace::{Context, Success},
     translate::{self, Answer},
-    version::unless_known,
+    version,
     writing::to_its_end,
 };
 
@@ -63,8 +63,8 @@ async fn answer(request: Request<ReadBody>) -> Result<Response<Body>> {
             None => to_its_end(&shared, context, Box::pin(by_route(route, request))).await,
         }
     } else {
-        let headers = request.headers().clone();
-        Ok(unless_known(&headers, Box::pin(by_route(route, request)).await?))
+        let known = version::known(request.headers());
+        Ok(version::unless_known(known.as_deref(), Box::pin(by_route(route, request)).await?))
     }
 }
 
@@ -125,21 +125,22 @@ pub(crate) fn translated(
     if let Some(handling) = handling {
         response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static(handling.applied()));
     }
+    if entries.is_empty() {
+        return response;
+    }
     route.metrics.lost(&entries);
     let report = Report {
         id: context.id().to_owned(),
         face: route.face.dialect().name,
         upstream: route.upstream.name.clone(),
-        operation,
+        operation: operation.into_owned(),
         entries,
         writes: Vec::new(),
     };
     if let Some(header) = report.header() {
         response.headers_mut().insert(FIDELITY, header);
     }
-    if !report.entries.is_empty() {
-        route.shared.reports.keep(report);
-    }
+    route.shared.reports.keep(report);
     response
 }
 

@@ -3,7 +3,7 @@
 //! A translated write may read a user, change what it read and write all of it back, so whatever it reads it reads
 //! after it has the lock. Who writes past the gateway knows nothing of locks.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use interlingua_core::{Command, Error, ErrorKind, NewUser, Result, Text, UserId};
 use interlingua_links::{Lock, StoreErrorKind};
@@ -36,12 +36,12 @@ impl Route {
     ///
     /// Others are at it until the deadline, or the store does not answer.
     pub(crate) async fn lock(&self, command: &Command, user: Option<&UserId>, deadline: Instant) -> Result<Held> {
-        let server = self.upstream.server();
+        let server = &*self.upstream.server;
         let keys = match (command, user) {
             (Command::CreateUser(new), _) => {
-                names(new).into_iter().map(|name| (format!("{server} names"), name)).collect()
+                names(new).into_iter().map(|name| (Cow::Owned(format!("{server} names")), name)).collect()
             }
-            (_, Some(user)) => vec![(server, user.clone())],
+            (_, Some(user)) => vec![(Cow::Borrowed(server), user.clone())],
             (_, None) => Vec::new(),
         };
         let mut held = Held::nothing(&self.shared);

@@ -204,7 +204,7 @@ async fn lock(journal: &dyn Writes, upstream: &Upstream, entry: &Entry) -> Resul
     if is_followed(journal, entry).await? {
         return Err(overtaken());
     }
-    let lock = journal.lock(&upstream.server(), user, SETTLE).await.map_err(|error| store_error(&error))?;
+    let lock = journal.lock(&upstream.server, user, SETTLE).await.map_err(|error| store_error(&error))?;
     let lock = lock.ok_or_else(|| overloaded("others are writing the user"))?;
     let previous = lock.previous().await.map_err(|error| store_error(&error))?;
     if previous.is_none() || previous != entry.intent.fence {

@@ -73,7 +73,7 @@ pub(crate) async fn once(route: Arc<Route>, key: RepeatKey, request: Request<Rea
 
 /// All that makes one request differ from another; the client is told apart by the store.
 fn fingerprint(route: &Route, request: &Request<ReadBody>) -> [u8; 32] {
-    let server = route.upstream.server();
+    let server = &route.upstream.server;
     // What two routes between the same sides may do otherwise.
     let policy = format!("{:?}", (&route.loss, route.removal, route.on_partial));
     let uri = request.uri();

@@ -3,6 +3,7 @@
 //! What few requests need is boxed, so that the others need not carry its size along.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -33,7 +34,7 @@ use crate::{
 /// What a request means, and what could not be taken along so far.
 #[derive(Debug)]
 pub(crate) struct Understood {
-    pub(crate) operation: String,
+    pub(crate) operation: Cow<'static, str>,
     pub(crate) access: Access,
     pub(crate) command: Command,
     pub(crate) notes: Vec<Note>,
@@ -45,7 +46,7 @@ pub(crate) struct Answer {
     pub(crate) response: Response,
     /// The version of the user that it is about.
     pub(crate) version: Option<Version>,
-    pub(crate) operation: String,
+    pub(crate) operation: Cow<'static, str>,
     /// What the translation could not carry.
     pub(crate) entries: Vec<Entry>,
     /// How many calls it took.
@@ -67,7 +68,7 @@ pub(crate) fn understand(route: &Route, request: &Request) -> Result<Understood>
         return Err(Error::new(ErrorKind::Forbidden, message).with_problem(expected));
     }
     notes.extend(reading.notes);
-    Ok(Understood { operation: reading.operation.into_owned(), access, command: reading.command, notes })
+    Ok(Understood { operation: reading.operation, access, command: reading.command, notes })
 }
 
 /// Translates a request and its answer.
@@ -109,7 +110,7 @@ pub(crate) async fn show(
 }
 
 /// Our trouble, and it will pass.
-pub(crate) fn overloaded(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(crate) fn overloaded(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(Duration::from_secs(1)))
 }
 
@@ -185,7 +186,7 @@ impl Translation {
             Command::FindUsers { query, page } => {
                 let Listed { page, notes, calls } = Box::pin(listing::list(self, query, page)).await?;
                 understood.notes.extend(notes);
-                self.write(&understood.operation, understood.access, Outcome::Users(page), understood.notes, calls)
+                self.write(understood.operation, understood.access, Outcome::Users(page), understood.notes, calls)
             }
             command => {
                 understood.command = command;
@@ -248,7 +249,7 @@ impl Translation {
                 Executed { outcome: Outcome::User(Box::new(user)), notes, calls: 0, applied }
             }
             _ => {
-                return self.write(&understood.operation, access, Outcome::Done, understood.notes, 0).map(Some);
+                return self.write(understood.operation, access, Outcome::Done, understood.notes, 0).map(Some);
             }
         };
         self.answer(understood, executed).await.map(Some)
@@ -303,7 +304,7 @@ impl Translation {
             (outcome @ (Outcome::Users(_) | Outcome::Done), _) => outcome,
             _ => return Err(no_user()),
         };
-        self.write(&operation, access, outcome, notes, executed.calls)
+        self.write(operation, access, outcome, notes, executed.calls)
     }
 
     /// A user that was just created, with an id of the face, and with what only we know remembered.
@@ -343,28 +344,32 @@ impl Translation {
     /// The answer in the client's dialect.
     fn write(
         &self,
-        operation: &str,
+        operation: Cow<'static, str>,
         access: Access,
         outcome: Outcome,
         mut notes: Vec<Note>,
         calls: usize,
     ) -> Result<Answer> {
-        let writing = self.route.face.write(operation, &outcome)?;
+        let writing = self.route.face.write(&operation, &outcome)?;
         notes.extend(writing.notes);
         if access == Access::Read {
             self.judge(&notes, access)?;
         }
         // That an adapter writes nothing else is one of its laws. To parse every answer again costs more than to write it.
         if cfg!(debug_assertions)
-            && let Err(problems) = self.route.validator.response(operation, &writing.response)
+            && let Err(problems) = self.route.validator.response(&operation, &writing.response)
         {
             // Our fault, whatever the upstream sent: the pointers say which field, to whoever reads the log.
             let places: Vec<_> = problems.iter().map(|problem| problem.place.to_string()).collect();
-            tracing::error!(operation, places = places.join(" "), "an answer is not valid against its own schema");
+            tracing::error!(
+                operation = &*operation,
+                places = places.join(" "),
+                "an answer is not valid against its own schema"
+            );
         }
         let entries = self.entries(&notes, access);
         let version = Version::translated(&outcome);
-        Ok(Answer { response: writing.response, version, operation: operation.to_owned(), entries, calls })
+        Ok(Answer { response: writing.response, version, operation, entries, calls })
     }
 
     /// Later answers show the role that was set last, too.

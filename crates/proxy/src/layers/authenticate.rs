@@ -12,7 +12,7 @@ use http::{Request, Response};
 use interlingua_core::{Error, ErrorKind, SessionAct};
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{Answering, BoxError};
 use crate::{
     auth::{Caller, Client},
     body::Body,
@@ -42,13 +42,12 @@ pub(crate) struct Authenticated<S> {
 
 impl<S, B> Service<Request<B>> for Authenticated<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = BoxError> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<Body>, Error = BoxError, Future = Answering> + Clone + Send + 'static,
     B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -68,7 +67,7 @@ where
                 })
             }
             Ok(caller) => match admit(&mut request, caller) {
-                Ok(()) => Box::pin(self.inner.call(request)),
+                Ok(()) => self.inner.call(request),
                 Err(error) => failed(error),
             },
             Err(error) => failed(error),

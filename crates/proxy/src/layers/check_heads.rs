@@ -9,7 +9,7 @@ use http::{
 use interlingua_core::{Error, ErrorKind, Result};
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{Answering, BoxError};
 use crate::{body::Body, framing::Contradictory, target};
 
 /// The most header lines of a request. hyper itself refuses more of HTTP/1.1.
@@ -48,12 +48,11 @@ pub(crate) struct HeadsChecked<S> {
 
 impl<S, B> Service<Request<B>> for HeadsChecked<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<Body>, Error = BoxError, Future = Answering>,
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -66,7 +65,7 @@ where
             .and_then(|()| has_one_end(request.extensions()))
             .and_then(|()| has_one_coding(request.headers()));
         match checked {
-            Ok(()) => Box::pin(self.inner.call(request)),
+            Ok(()) => self.inner.call(request),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
     }

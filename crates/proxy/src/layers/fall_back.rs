@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture, InFlight};
+use super::{Answering, BoxError, InFlight};
 use crate::{body::Body, fallback, route::Route, sessions::Asked};
 
 /// See the module.
@@ -43,12 +43,11 @@ pub(crate) struct FallingBack<S> {
 
 impl<S> Service<Request<Incoming>> for FallingBack<S>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = BoxError, Future = Answering>,
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -63,7 +62,7 @@ where
                 let place = InFlight::enter(&self.places, &request);
                 Box::pin(async move { Ok(fallback::fall_back(request, &upstream, place?).await?) })
             }
-            None => Box::pin(self.inner.call(request)),
+            None => self.inner.call(request),
         }
     }
 }

@@ -24,8 +24,15 @@ pub(crate) use trace_requests::TraceRequests;
 
 use std::pin::Pin;
 
+use http::Response;
+
+use crate::body::Body;
+
 /// What goes wrong below the layer that answers errors.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A layer's future; boxed, as this is an application and not a library of layers.
 pub(crate) type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// What a layer gives on that only lets pass or refuses: the future of the one below, in no box of its own.
+pub(crate) type Answering = BoxFuture<Response<Body>, BoxError>;

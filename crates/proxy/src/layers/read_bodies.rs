@@ -11,7 +11,7 @@ use interlingua_core::{Error, ErrorKind};
 use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{Answering, BoxError};
 use crate::{
     body::{self, Body, ReadBody},
     room::Memory,
@@ -55,7 +55,7 @@ where
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
 use interlingua_core::File;
 use tower::{Layer, Service};
 
-use super::{BoxError, BoxFuture};
+use super::{Answering, BoxError};
 use crate::{
     body::{self, Body},
     route::Route,
@@ -37,12 +37,11 @@ pub(crate) struct FileServer<S> {
 
 impl<S, B> Service<Request<B>> for FileServer<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = BoxError>,
-    S::Future: Send + 'static,
+    S: Service<Request<B>, Response = Response<Body>, Error = BoxError, Future = Answering>,
 {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = BoxFuture<Response<Body>, BoxError>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -57,7 +56,7 @@ where
                 let _ = context.seen.success.set(Success { calls: 0, dropped: 0, narrowed: 0 });
                 Box::pin(std::future::ready(Ok(answer(file))))
             }
-            None => Box::pin(self.inner.call(request)),
+            None => self.inner.call(request),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
     future::{poll_fn, ready},
     pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Waker},
 };
 
 use bytes::Bytes;
@@ -15,11 +16,11 @@ use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::unconstrained};
 
 use super::{
     tls::{self, Failed, Stream},
-    wire::{Io, Wire},
+    wire::Wire,
 };
 use crate::{config::ClientTls, relay::Upload};
 
@@ -42,8 +43,8 @@ impl Connection {
     ///
     /// No TLS comes about; no request was sent.
     pub(crate) async fn new(stream: TcpStream, tls: Option<&ClientTls>) -> Result<Self, Failed> {
-        let wire = Wire::new(stream);
-        let stream = tls::stream(Io(Arc::clone(&wire)), tls).await?;
+        let (wire, io) = Wire::new(stream);
+        let stream = tls::stream(io, tls).await?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failed::default())?;
         Ok(Self { sender, driver: Some(driver), wire })
     }
@@ -77,15 +78,18 @@ impl Connection {
     }
 }
 
-/// Waits for something, and drives the connection meanwhile.
+/// Waits for something that only the connection can bring, and drives it meanwhile.
+///
+/// As it is looked at whenever the connection was driven, it need wake nobody: that would only have this task run once
+/// more for nothing. So it must not wait for its turn, either, of which it would not learn.
 async fn driven<T>(driver: &mut Driver, something: impl Future<Output = T>) -> T {
-    let mut something = pin!(something);
+    let mut something = pin!(unconstrained(something));
     poll_fn(|cx| {
         if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
             // Whoever waits for it learns so.
             *driver = None;
         }
-        something.as_mut().poll(cx)
+        something.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     })
     .await
 }

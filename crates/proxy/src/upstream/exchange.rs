@@ -16,7 +16,7 @@ use tower::Service;
 use super::{
     connection::{Body, Connection},
     crowd::Crowd,
-    guard::{Arriving, Guarding, Outgoing, Terms, Whole},
+    guard::{Arriving, Guard as _, Guarding, Outgoing, Terms, Whole},
     lost,
     pool::Pool,
 };

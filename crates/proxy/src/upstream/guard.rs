@@ -1,4 +1,5 @@
-//! What stands between a call and its upstream: guards, each a pair of plain functions, and the one layer that asks them.
+//! What stands between a call and its upstream: guards, each a pair of plain functions, and the one layer that asks them
+//! all.
 
 use std::{
     fmt,
@@ -109,35 +110,67 @@ impl<G> Guarding<G> {
     }
 }
 
-impl<G: Guard> Guarding<G> {
-    /// [`Guard::admit`], counted.
-    pub(crate) fn admit(&self, terms: &Terms) -> Result<G::Pass> {
+impl<G: Guard> Guard for Arc<Guarding<G>> {
+    type Pass = G::Pass;
+
+    fn admit(&self, terms: &Terms) -> Result<G::Pass> {
         self.guard.admit(terms).inspect_err(|_| {
             self.refused.fetch_add(1, Relaxed);
         })
     }
+
+    fn learn(&self, pass: G::Pass, result: Result<&dyn Answer, &Error>) {
+        self.guard.learn(pass, result);
+    }
 }
 
-/// The layer of a guard.
-pub(crate) struct GuardLayer<G>(pub(crate) Arc<Guarding<G>>);
+/// One guard behind the other. The first hears of it when the second refuses, as of any other failure.
+impl<A: Guard, B: Guard> Guard for (A, B) {
+    type Pass = (A::Pass, B::Pass);
+
+    fn admit(&self, terms: &Terms) -> Result<Self::Pass> {
+        let first = self.0.admit(terms)?;
+        match self.1.admit(terms) {
+            Ok(second) => Ok((first, second)),
+            Err(error) => {
+                self.0.learn(first, Err(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn learn(&self, (first, second): Self::Pass, result: Result<&dyn Answer, &Error>) {
+        self.1.learn(second, result);
+        self.0.learn(first, result);
+    }
+}
+
+/// The layer of a guard, or of several as one.
+pub(crate) struct GuardLayer<G>(Arc<G>);
+
+impl<G: Guard> GuardLayer<G> {
+    pub(crate) fn new(guard: G) -> Self {
+        Self(Arc::new(guard))
+    }
+}
 
 impl<G, S> Layer<S> for GuardLayer<G> {
     type Service = Guarded<G, S>;
 
     fn layer(&self, inner: S) -> Guarded<G, S> {
-        Guarded { guarding: Arc::clone(&self.0), inner }
+        Guarded { guard: Arc::clone(&self.0), inner }
     }
 }
 
 /// The service of [`GuardLayer`].
 pub(crate) struct Guarded<G, S> {
-    guarding: Arc<Guarding<G>>,
+    guard: Arc<G>,
     inner: S,
 }
 
 impl<G, S: Clone> Clone for Guarded<G, S> {
     fn clone(&self) -> Self {
-        Self { guarding: Arc::clone(&self.guarding), inner: self.inner.clone() }
+        Self { guard: Arc::clone(&self.guard), inner: self.inner.clone() }
     }
 }
 
@@ -157,15 +190,15 @@ where
     }
 
     fn call(&mut self, outgoing: Outgoing<R>) -> Self::Future {
-        let pass = match self.guarding.admit(&outgoing.terms) {
+        let pass = match self.guard.admit(&outgoing.terms) {
             Ok(pass) => pass,
             Err(error) => return Box::pin(ready(Err(error))),
         };
-        let guarding = Arc::clone(&self.guarding);
+        let guard = Arc::clone(&self.guard);
         let answer = self.inner.call(outgoing);
         Box::pin(async move {
             let result = answer.await;
-            guarding.guard.learn(pass, result.as_ref().map(|answer| answer as &dyn Answer));
+            guard.learn(pass, result.as_ref().map(|answer| answer as &dyn Answer));
             result
         })
     }
@@ -173,7 +206,7 @@ where
 
 impl<G: fmt::Debug, S> fmt::Debug for Guarded<G, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guarded").field("guarding", &self.guarding).finish_non_exhaustive()
+        f.debug_struct("Guarded").field("guard", &self.guard).finish_non_exhaustive()
     }
 }
 

@@ -66,7 +66,10 @@ use share::Share;
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) adapter: Arc<dyn Adapter>,
+    /// Where it is.
     pub(crate) authority: Authority,
+    /// Which server it is: two upstreams of one server have the same users.
+    pub(crate) server: String,
     host: HeaderValue,
     /// What stands before every path; empty, or with a leading and without a trailing slash.
     base_path: String,
@@ -147,14 +150,15 @@ impl Upstream {
             Exchange { pool: Arc::clone(&pool), first_byte: config.first_byte_timeout, calls: Arc::clone(&calls) };
         Ok(Self {
             name: name.to_owned(),
+            server: format!("{authority}{}", config.base_url.prefix()),
             host: HeaderValue::try_from(authority.as_str())?,
+            authority,
             base_path: config.base_url.prefix().to_owned(),
             credential: (HeaderName::from_static(style.header), value(&config.credential)?),
             credentials,
             timeout: config.timeout,
             exchange: guards.around_exchange(exchange, Again::new(config.retries, Arc::clone(&tries))),
             open: guards.around_open(Open { pool, crowd: Arc::clone(&guards.crowd), calls: Arc::clone(&calls) }),
-            authority,
             adapter,
             guards,
             tries,
@@ -172,11 +176,6 @@ impl Upstream {
     pub(crate) fn observed(mut self, validator: &Arc<Validator>) -> Self {
         self.drift = Some(Arc::new(Drift::new(Arc::clone(validator))));
         self
-    }
-
-    /// Which server it is: two upstreams of one server have the same users.
-    pub(crate) fn server(&self) -> String {
-        format!("{}{}", self.authority, self.base_path)
     }
 
     /// What is counted of its calls.
@@ -280,10 +279,7 @@ impl Guards {
         BoxCloneSyncService::new(
             ServiceBuilder::new()
                 .layer(RetryLayer::new(again)) // outermost: every try passes the guards again
-                .layer(GuardLayer(heed))
-                .layer(GuardLayer(breaker))
-                .layer(GuardLayer(crowd))
-                .layer(GuardLayer(share)) // innermost: it counts what is sent
+                .layer(GuardLayer::new((heed, (breaker, (crowd, share))))) // the last counts what is sent
                 .service(exchange),
         )
     }
@@ -291,13 +287,7 @@ impl Guards {
     /// The same without tries, for a body that arrives can be sent once.
     fn around_open(&self, open: Open) -> BoxCloneSyncService<Outgoing<Arriving>, Response<Incoming>, Error> {
         let Self { heed, breaker, share, .. } = self.clone();
-        BoxCloneSyncService::new(
-            ServiceBuilder::new()
-                .layer(GuardLayer(heed))
-                .layer(GuardLayer(breaker))
-                .layer(GuardLayer(share))
-                .service(open),
-        )
+        BoxCloneSyncService::new(ServiceBuilder::new().layer(GuardLayer::new((heed, (breaker, share)))).service(open))
     }
 }
 
@@ -308,6 +298,6 @@ pub(crate) fn lost(kind: ErrorKind, message: &'static str) -> Error {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("name", &self.name).field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
     }
 }

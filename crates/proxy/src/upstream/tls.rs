@@ -165,9 +165,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let wire = Wire::new(ours.unwrap());
+        let (wire, io) = Wire::new(ours.unwrap());
         let connector = TlsConnector::from(Arc::new(client));
-        let connect = connector.connect(ServerName::try_from("localhost").unwrap(), Io(Arc::clone(&wire)));
+        let connect = connector.connect(ServerName::try_from("localhost").unwrap(), io);
         let acceptor = TlsAcceptor::from(Arc::new(server));
         let (ours, theirs) = tokio::join!(connect, acceptor.accept(theirs.unwrap().0));
         let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap());

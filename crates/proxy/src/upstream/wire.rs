@@ -34,7 +34,10 @@ use std::{
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::timeout,
 };
 
@@ -50,7 +53,8 @@ const MOST_AHEAD: usize = 1 << 20;
 /// The numbers are only ever touched by whoever has the connection; they are atomic because it moves between threads.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    /// The half that is written. It ends with all who know of the socket, and so with the socket.
+    half: OwnedWriteHalf,
     /// How many bytes of the request the system took.
     taken: AtomicUsize,
     /// Whether a byte of the answer came.
@@ -62,9 +66,16 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Arc<Self> {
+    /// What is known of a socket, and the end of it that is read and written.
+    pub(crate) fn new(stream: TcpStream) -> (Arc<Self>, Io) {
+        let (read, half) = stream.into_split();
         let (taken, heard, error) = (AtomicUsize::default(), AtomicBool::default(), OnceLock::new());
-        Arc::new(Self { stream, taken, heard, welcome: AtomicUsize::new(MOST_AHEAD), error })
+        let wire = Arc::new(Self { half, taken, heard, welcome: AtomicUsize::new(MOST_AHEAD), error });
+        (Arc::clone(&wire), Io { wire, read })
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.half.as_ref()
     }
 
     /// The next bytes are another request's.
@@ -86,7 +97,7 @@ impl Wire {
 
     /// Whether the peer has neither closed nor said anything unasked, as of this moment.
     pub(crate) fn is_quiet(&self) -> bool {
-        let peeked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        let peeked = SockRef::from(self.stream()).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -108,8 +119,8 @@ impl Wire {
             return Some(*known);
         }
         // The end was read; a reset may be right behind it.
-        let _ = timeout(ROUND_TRIP, self.stream.ready(Interest::ERROR)).await;
-        self.stream.take_error().ok().flatten().map(|error| error.kind())
+        let _ = timeout(ROUND_TRIP, self.stream().ready(Interest::ERROR)).await;
+        self.stream().take_error().ok().flatten().map(|error| error.kind())
     }
 
     fn tried<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -125,8 +136,8 @@ impl Wire {
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            self.tried(ready!(self.stream.poll_write_ready(cx)))?;
-            match write(&self.stream) {
+            self.tried(ready!(self.stream().poll_write_ready(cx)))?;
+            match write(self.stream()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
                     let count = self.tried(result)?;
@@ -140,34 +151,32 @@ impl Wire {
 
 /// The end of a [`Wire`] that is read and written.
 #[derive(Debug)]
-pub(crate) struct Io(pub(crate) Arc<Wire>);
+pub(crate) struct Io {
+    wire: Arc<Wire>,
+    /// Read as the runtime reads: a buffer that is not filled says that there is no more, and nobody asks the system.
+    read: OwnedReadHalf,
+}
 
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let wire = &*self.0;
+        let Self { wire, read } = self.get_mut();
         if wire.is_flooded() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        loop {
-            wire.tried(ready!(wire.stream.poll_read_ready(cx)))?;
-            match wire.stream.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => {
-                    let count = wire.tried(result)?;
-                    if count > 0 {
-                        wire.heard.store(true, Relaxed);
-                        wire.welcome.store(wire.welcome.load(Relaxed).saturating_sub(count), Relaxed);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-            }
+        let before = buffer.filled().len();
+        wire.tried(ready!(Pin::new(read).poll_read(cx, buffer)))?;
+        let count = buffer.filled().len() - before;
+        if count > 0 {
+            wire.heard.store(true, Relaxed);
+            wire.welcome.store(wire.welcome.load(Relaxed).saturating_sub(count), Relaxed);
         }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, |stream| stream.try_write(bytes))
+        self.wire.poll_write(cx, |stream| stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
@@ -175,7 +184,7 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, |stream| stream.try_write_vectored(slices))
+        self.wire.poll_write(cx, |stream| stream.try_write_vectored(slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -206,9 +215,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let wire = Wire::new(ours.unwrap());
+        let (wire, io) = Wire::new(ours.unwrap());
         wire.begin();
-        (Arc::clone(&wire), Io(wire), theirs.unwrap().0)
+        (wire, io, theirs.unwrap().0)
     }
 
     /// Reads to the end, or to the error that ends it.
@@ -222,12 +231,12 @@ mod tests {
         let (wire, _io, mut peer) = connection().await;
         assert!(wire.is_quiet());
         peer.write_all(b"HTTP/1.1 408 Late\r\n\r\n").await.unwrap();
-        wire.stream.readable().await.unwrap();
+        wire.stream().readable().await.unwrap();
         assert!(!wire.is_quiet());
 
         let (wire, _io, peer) = connection().await;
         drop(peer);
-        wire.stream.readable().await.unwrap();
+        wire.stream().readable().await.unwrap();
         assert!(!wire.is_quiet());
     }
 
@@ -236,7 +245,7 @@ mod tests {
         let (wire, mut io, peer) = connection().await;
         SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
         drop(peer);
-        wire.stream.readable().await.unwrap();
+        wire.stream().readable().await.unwrap();
         io.write_all(b"request").await.unwrap_err();
         assert!(wire.was_not_received().await);
     }
