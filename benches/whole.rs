@@ -59,7 +59,7 @@ impl Whole {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.expect("a runtime needs no more than any process has");
         let gateway = Gateway::builder().adapter(Ecgrid::new()).adapter(Textus::new());
-        let config = Config::parse(&Environment::from_iter([]), &world(), gateway.adapters());
+        let config = Config::parse(&Environment::from_iter([]), world(), gateway.adapters());
         let config = config.unwrap_or_else(|errors| panic!("the sandbox is a world: {errors}"));
         let gateway = runtime.block_on(Gateway::start(config)).expect("its ports are free");
         let address = gateway.addresses()[way as usize];

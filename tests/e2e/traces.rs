@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use interlingua_sandbox::Server;
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode as Code};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status, span::SpanKind, status::StatusCode as Code};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 
@@ -52,7 +52,11 @@ async fn a_request_and_its_calls_are_one_trace() {
     client.ask("PUT /users/wqyODPA", &change).await.expect(200);
     let calls = world.ecgrid.calls().split_off(before);
     assert!(calls.iter().all(|call| call.header_names.contains(&"tracestate".to_owned())));
-    let writes: Vec<_> = calls.iter().filter(|call| call.method != http::Method::GET).map(|call| call.path()).collect();
+    let writes: Vec<_> = calls
+        .iter()
+        .filter(|call| call.method != http::Method::GET)
+        .map(interlingua_sandbox::RecordedCall::path)
+        .collect();
     assert!(writes.len() > 1, "several writes: {writes:?}");
     let (parents, expected) = (seen_by(&world.ecgrid).split_off(before), calls.len());
     assert!(world.stop().await);
@@ -158,7 +162,7 @@ async fn errors_are_told_where_they_are() {
     assert!(world.stop().await);
     let spans = collector.spans();
     let about = |span: &Span| {
-        let code = span.status.as_ref().map_or(Code::Unset, |status| status.code());
+        let code = span.status.as_ref().map_or(Code::Unset, Status::code);
         let of = |name: &str| attribute(span, name);
         let status = of("http.response.status_code");
         (span.name.clone(), status, code, of("error.type"), of("interlingua.fault"), of("interlingua.outcome"))

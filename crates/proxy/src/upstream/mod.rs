@@ -234,7 +234,7 @@ impl Upstream {
     pub(crate) async fn open(&self, message: Message<Upload>, context: &Context) -> Result<Response<Incoming>> {
         let (outgoing, span) = self.outgoing(message, context, Instant::now() + self.timeout)?;
         let result = self.open.clone().oneshot(outgoing).await;
-        span.end(result.as_ref().map(Response::status).map_err(|error| error.kind()));
+        span.end(result.as_ref().map(Response::status).map_err(Error::kind));
         result
     }
 
