@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use http::Request;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -173,6 +174,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Where a request comes from, if it came over a connection.
+    pub(crate) fn address_of<B>(request: &Request<B>) -> Option<IpAddr> {
+        request.extensions().get::<Arc<Self>>().map(|connection| connection.address)
+    }
+
     /// The head of a request has come: the client is there.
     pub(crate) fn is_heard(&self) {
         self.update(|state, turn| match state {

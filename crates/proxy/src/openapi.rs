@@ -138,8 +138,7 @@ impl Offer<'_> {
             document["description"] = format!("In translation: {remark}.").into();
         }
         if let Some(schema) = operation.request_schema {
-            let reference = components.schema(&format!("{}.request", operation.name), schema);
-            document["requestBody"] = json!({ "required": true, "content": self.content(&reference, true) });
+            document["requestBody"] = self.request_body(operation.name, schema, components);
         }
         document
     }
@@ -173,10 +172,14 @@ impl Offer<'_> {
             document["security"] = styles.map(|style| json!({ security_name(style): [] })).collect();
         }
         if let Some(schema) = endpoint.request_schema {
-            let reference = components.schema(&format!("{}.request", endpoint.name), schema);
-            document["requestBody"] = json!({ "required": true, "content": self.content(&reference, true) });
+            document["requestBody"] = self.request_body(endpoint.name, schema, components);
         }
         document
+    }
+
+    fn request_body(&self, name: &str, schema: &str, components: &mut Components) -> Value {
+        let reference = components.schema(&format!("{name}.request"), schema);
+        json!({ "required": true, "content": self.content(&reference, true) })
     }
 
     /// A document of a schema. Requests are read as plain JSON, too.

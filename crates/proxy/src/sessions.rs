@@ -1,8 +1,6 @@
 //! The endpoints at which clients log in, and see to their sessions: the gateway knows its clients, so that it answers
 //! itself, whoever is behind the face.
 
-use std::sync::Arc;
-
 use http::{HeaderValue, Request, Response, header::CACHE_CONTROL};
 use interlingua_core::{
     Error, ErrorKind, Result, Session as Shown, SessionAct, SessionEndpoint, SessionOutcome, SessionToken,
@@ -76,7 +74,7 @@ pub(crate) async fn answer(route: &Route, asked: Asked, request: &Request<ReadBo
     let outcome = match asked.act {
         SessionAct::LogIn => {
             let login = speaker.read_login(&request.body().decoded)?;
-            let address = request.extensions().get::<Arc<Connection>>().map(|connection| connection.address);
+            let address = Connection::address_of(request);
             let (client, session) = clients.log_in(login, dialect.name, address).await?;
             count_call(&client, Some(&context))?;
             client.may_use(dialect, &route.upstream.name)?;

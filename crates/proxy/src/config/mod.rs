@@ -112,7 +112,7 @@ pub struct Limits {
     /// How many requests are worked on at once; more are refused. Default: 1024.
     pub in_flight: NonZeroU32,
     /// How long what can go on may wait for a processor; while it waits longer, fewer requests are worked on. Default:
-    /// 20 milliseconds.
+    /// 100 milliseconds.
     pub lag: Duration,
     /// How many connections of clients are open at once. Default: 10000.
     pub connections: NonZeroU32,

@@ -3,7 +3,6 @@
 
 use std::{
     mem,
-    net::IpAddr,
     sync::Arc,
     task::{Context as TaskContext, Poll},
 };
@@ -80,7 +79,7 @@ fn caller<B>(request: &Request<B>) -> Result<Option<Caller>, Error> {
     let route = Route::of(request)?;
     let endpoint = route.session_endpoint(request.method(), request.uri().path());
     let is_for_anybody = endpoint.is_some_and(|endpoint| endpoint.act.is_for_anybody());
-    match route.shared.clients.authenticate(request.headers(), route.face.dialect(), address(request)) {
+    match route.shared.clients.authenticate(request.headers(), route.face.dialect(), Connection::address_of(request)) {
         // A session that has ended is no obstacle to the next.
         Err(error) if is_for_anybody && error.kind() == ErrorKind::Unauthenticated => Ok(None),
         Ok(caller) if is_for_anybody && caller.client.has_logins() => Ok(None),
@@ -113,7 +112,7 @@ fn admit<B>(request: &mut Request<B>, caller: Option<Caller>) -> Result<(), Erro
         }
         (None, Some(endpoint)) => {
             if endpoint.act == SessionAct::LogIn {
-                route.shared.clients.may_log_in(address(request))?;
+                route.shared.clients.may_log_in(Connection::address_of(request))?;
             }
             Some(Asked::by_anybody(endpoint))
         }
@@ -123,10 +122,6 @@ fn admit<B>(request: &mut Request<B>, caller: Option<Caller>) -> Result<(), Erro
         request.extensions_mut().insert(asked);
     }
     Ok(())
-}
-
-fn address<B>(request: &Request<B>) -> Option<IpAddr> {
-    request.extensions().get::<Arc<Connection>>().map(|connection| connection.address)
 }
 
 /// Notes whose request it is, and takes one of those that the client may send.
